@@ -9,7 +9,12 @@ export function formatEvent(event: ScheduledEvent): string {
   const parts = Object.entries(details).map(
     ([name, value]) => `${name} ${typeof value === 'number' ? Math.round(value) : value}`,
   );
-  return `${String(event.id).padStart(3)} at ${(event.atMs / 1000).toFixed(1)} s: ${[kind, ...parts].join(', ')}`;
+  return `${String(event.id).padStart(3)} ${formatMoment(event)}: ${[kind, ...parts].join(', ')}`;
+}
+
+function formatMoment({ atMs, after }: ScheduledEvent): string {
+  const time = `${(atMs / 1000).toFixed(1)} s`;
+  return after === undefined ? `at ${time}` : `${time} after ${after.milestone} ${after.count}`;
 }
 
 /** Formats a violation with its shortest schedule and the command that repeats it. */

@@ -1,4 +1,5 @@
 /** Checks that must hold after every event, whatever the faults. The first violation ends a simulation. */
+import { type FenceHolder } from '../../activities/shared/run/fence.ts';
 import { errorCatalogue, type ErrorCode } from '../../configs/errors.ts';
 import { workflowTypes } from '../../configs/names.ts';
 import { RegistryState, type RetrainStatus, type Rollback, type VersionId } from '../../configs/schema/index.ts';
@@ -11,6 +12,7 @@ import { typeOf } from './temporal/server.ts';
 /** Names of the oracles, as the results print them. */
 export type OracleName =
   | 'one trainer'
+  | 'fences'
   | 'checkpoints'
   | 'updates'
   | 'triggers'
@@ -150,6 +152,16 @@ export class Oracles {
         'endings',
         `${workflowId} failed with ${code}, which a passing fault must not cause: ${failure.message ?? ''}`,
       );
+  }
+
+  /** An attempt holds no fence above that of a later attempt of the same workflow run. */
+  checkFences(runName: string, holders: readonly FenceHolder[]): void {
+    const newest = new Map<string, number>();
+    for (const { workflowRun, attempt } of holders) {
+      const later = newest.get(workflowRun) ?? 0;
+      if (attempt < later) this.violate('fences', `${runName}: attempt ${attempt} took the fence of attempt ${later}`);
+      newest.set(workflowRun, Math.max(attempt, later));
+    }
   }
 
   /** Checks the weights of a finished training against those of an undisturbed one. */

@@ -32,8 +32,19 @@ export type Fault =
   | { kind: 'fail ranks'; line: string }
   | { kind: 'hang ranks' };
 
-/** Something that happens at a time. */
-export type ScheduledEvent = { id: number; atMs: number } & ({ action: Action } | { fault: Fault });
+/** States of a run at which faults and requests matter most. Times alone rarely hit them. */
+const milestones = ['attempt', 'ranks started', 'checkpoint', 'last checkpoint', 'timeout'] as const;
+export type Milestone = (typeof milestones)[number];
+
+interface Moment {
+  /** Time since the start, or since the milestone. */
+  atMs: number;
+  /** The nth time that a run reaches a milestone. */
+  after?: { milestone: Milestone; count: number };
+}
+
+/** Something that happens at a moment. */
+export type ScheduledEvent = { id: number } & Moment & ({ action: Action } | { fault: Fault });
 
 export interface Scenario {
   seed: string;
@@ -91,6 +102,8 @@ const failureLines = [
 
 /** Most of the work is done within this time if nothing disturbs it. */
 const busyMs = 40_000;
+/** Nothing of a scenario begins after this time. */
+export const lastMomentMs = 2 * busyMs;
 
 /**
  * Plans a simulation. Each seed leaves some kinds of faults and requests out (swarm testing): kinds that hide each other
@@ -103,18 +116,19 @@ export function planScenario(seed: string): Scenario {
   const enabledActions = actionKinds.filter(() => random.chance(0.4));
   if (workload === 'retrain') enabledActions.push(...retrainActions);
   const events: ScheduledEvent[] = [];
-  const add = (atMs: number, event: { action: Action } | { fault: Fault }) =>
-    events.push({ id: events.length + 1, atMs, ...event });
+  const add = (moment: Moment, event: { action: Action } | { fault: Fault }) =>
+    events.push({ id: events.length + 1, ...moment, ...event });
   const faults = enabledFaults.length === 0 ? 0 : Math.floor(random.next() * 5);
   for (let count = 0; count < faults; count++)
     add(momentOf(random), { fault: planFault(random, random.pick(enabledFaults)) });
   const mostActions = workload === 'retrain' ? 6 : 3;
   const actions = enabledActions.length === 0 ? 0 : Math.floor(random.next() * mostActions);
   for (let count = 0; count < actions; count++) {
-    const atMs = momentOf(random);
+    const moment = momentOf(random);
     const kind = random.pick(enabledActions);
-    add(atMs, { action: planAction(random, kind) });
-    if (kind === 'pause' && random.chance(0.8)) add(atMs + random.between(100, 40_000), { action: { kind: 'resume' } });
+    add(moment, { action: planAction(random, kind) });
+    if (kind === 'pause' && random.chance(0.8))
+      add({ ...moment, atMs: moment.atMs + random.between(100, 40_000) }, { action: { kind: 'resume' } });
   }
   return {
     seed,
@@ -126,6 +140,7 @@ export function planScenario(seed: string): Scenario {
       stepMs: random.between(200, 700),
       startupMs: random.between(500, 4_000),
       checkpointEvery: random.pick([3, 8]),
+      saveMs: random.pick([0, 0, 500, 4_000]),
       keepLast: 3,
     },
     stubFailureRate: random.chance(0.3) ? random.between(0, 0.3) : 0,
@@ -135,7 +150,11 @@ export function planScenario(seed: string): Scenario {
   };
 }
 
-const momentOf = (random: Random): number => random.between(0, random.chance(0.8) ? busyMs : 2 * busyMs);
+function momentOf(random: Random): Moment {
+  if (random.chance(0.5)) return { atMs: random.between(0, random.chance(0.8) ? busyMs : lastMomentMs) };
+  const after = { milestone: random.pick(milestones), count: random.count(3) };
+  return { atMs: random.between(0, random.chance(0.5) ? 300 : 3_000), after };
+}
 
 function planAction(random: Random, kind: Action['kind']): Action {
   if (kind === 'stopAfterEpoch') return { kind, epochs: random.count(2) };

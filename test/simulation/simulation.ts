@@ -1,6 +1,7 @@
 /** One simulated world: a machine, a Temporal server, workers, users and faults, under a virtual clock. */
 import { runFolder } from '../../configs/paths.ts';
 import { modelKeys, workflowTypes } from '../../configs/names.ts';
+import { FenceHolderFile, type FenceHolder } from '../../activities/shared/run/fence.ts';
 import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
 import { killOrphans } from '../../activities/train/kill-orphans.ts';
 import type { TrainingRequest } from '../../activities/train/training-request.ts';
@@ -14,7 +15,7 @@ import { Disk, type FileNode } from './machine/disk.ts';
 import { Host } from './machine/host.ts';
 import type { SimulatedProcess } from './machine/process.ts';
 import { Oracles, type OracleName, type Violation } from './oracles.ts';
-import type { Place, Scenario } from './scenario.ts';
+import { lastMomentMs, type Milestone, type Place, type Scenario, type ScheduledEvent } from './scenario.ts';
 import { ActivityWorker } from './temporal/activity-worker.ts';
 import { createClient } from './temporal/client.ts';
 import { ControlWorker } from './temporal/control-worker.ts';
@@ -75,6 +76,9 @@ export class Simulation {
   private readonly downMs = new Map<Place, number>();
   private readonly controlWorkers: ControlWorker[] = [];
   private readonly workload: Workload;
+  private readonly milestones = new Map<Milestone, number>();
+  /** Time after which no event of the scenario begins. */
+  private lastMoment = Infinity;
   private healedAt = Infinity;
   private closedAt = 0;
 
@@ -94,6 +98,7 @@ export class Simulation {
       violate,
       onClosed: (execution) => this.closed(execution),
       onStatus: (execution, status) => this.countDecisions(execution, status),
+      onTimeout: () => this.reached('timeout'),
     });
     this.stubs = {
       dataVersion: () => this.workload.dataVersion,
@@ -112,6 +117,9 @@ export class Simulation {
         observe: (observation) => {
           if (observation.type !== 'step') this.trace.add(`trainer: ${observation.type} ${observation.iteration}`);
           this.oracles.observe(observation);
+          if (observation.type === 'ranks started') this.reached('ranks started');
+          if (observation.type === 'checkpoint acknowledged')
+            this.reached(observation.isFinal ? 'last checkpoint' : 'checkpoint');
         },
         failureAt: () => this.faults.takeRankFailure(),
       },
@@ -124,17 +132,10 @@ export class Simulation {
   async run(): Promise<SimulationResult> {
     const { clock, scenario, server, oracles } = this;
     const startedAt = clock.now;
-    const lastEvent = Math.max(0, ...scenario.events.map(({ atMs }) => atMs));
-    this.healedAt = startedAt + lastEvent + healMs;
-    for (const event of scenario.events) {
-      clock.schedule(event.atMs, () => {
-        if ('fault' in event) this.faults.inject(event.fault);
-        else {
-          this.counts.add(`request: ${event.action.kind}`);
-          this.workload.request(event.action);
-        }
-      });
-    }
+    const lastEvent = Math.max(0, ...scenario.events.map(({ atMs, after }) => (after ? lastMomentMs : atMs)));
+    this.lastMoment = startedAt + lastEvent;
+    this.healedAt = this.lastMoment + healMs;
+    for (const event of scenario.events) if (event.after === undefined) this.schedule(event);
     clock.schedule(lastEvent + healMs, () => this.heal());
     this.startWorker('control-worker');
     this.startWorker('gpu-worker');
@@ -161,6 +162,23 @@ export class Simulation {
       endings: server.executions.map(({ workflowType, status }) => `${workflowType} ${status}`),
       counts: this.counts.toObject(),
     };
+  }
+
+  private schedule(event: ScheduledEvent): void {
+    this.clock.schedule(event.atMs, () => {
+      if (this.clock.now > this.lastMoment) return;
+      if ('fault' in event) return this.faults.inject(event.fault);
+      this.counts.add(`request: ${event.action.kind}`);
+      this.workload.request(event.action);
+    });
+  }
+
+  /** A run has reached a milestone. Schedules what the scenario plans after it. */
+  private reached(milestone: Milestone): void {
+    const count = (this.milestones.get(milestone) ?? 0) + 1;
+    this.milestones.set(milestone, count);
+    for (const event of this.scenario.events)
+      if (event.after?.milestone === milestone && event.after.count === count) this.schedule(event);
   }
 
   find(place: Place): SimulatedProcess | undefined {
@@ -230,14 +248,29 @@ export class Simulation {
     this.closedAt = this.clock.now;
     this.counts.add(`ending: ${workflowType} ${status}${failure === undefined ? '' : ` ${typeOf(failure)}`}`);
     this.oracles.checkClosed(execution);
-    if (workflowType === workflowTypes.trainDetector && status === 'COMPLETED') {
-      const { name } = RunInput.parse(fromPayload(args[0]));
-      const [newest] = this.checkpointsOf(name);
-      if (newest === undefined) this.oracles.violate('checkpoints', `${name} is done and has no checkpoint`);
-      else this.oracles.checkWeights(name, newest.checkpoint.data.toString());
-    }
+    if (workflowType === workflowTypes.trainDetector)
+      this.checkRun(RunInput.parse(fromPayload(args[0])).name, status === 'COMPLETED');
     if (workflowType === workflowTypes.retrainDetector) this.checkRegistry();
     this.workload.closed(execution);
+  }
+
+  private checkRun(runName: string, isCompleted: boolean): void {
+    this.oracles.checkFences(runName, this.fenceHolders(runName));
+    if (!isCompleted) return;
+    const [newest] = this.checkpointsOf(runName);
+    if (newest === undefined) this.oracles.violate('checkpoints', `${runName} is done and has no checkpoint`);
+    else this.oracles.checkWeights(runName, newest.checkpoint.data.toString());
+  }
+
+  /** Holders of the fences of a run, in the order of their tokens. */
+  private fenceHolders(runName: string): FenceHolder[] {
+    const folder = this.disk.find(runFolder(home, runName).train.fences);
+    if (folder?.kind !== 'folder') return [];
+    const tokens = [...folder.entries].sort(([a], [b]) => Number(a) - Number(b));
+    return tokens.flatMap(([token, file]) => {
+      if (!/^\d+$/.test(token) || file.kind !== 'file' || file.data.length === 0) return [];
+      return [FenceHolderFile.parse(JSON.parse(file.data.toString()))];
+    });
   }
 
   /** Checks the newest state of the model registry. */
@@ -283,6 +316,7 @@ export class Simulation {
     const { runTraining } = activities;
     const watched = (request: TrainingRequest): Promise<unknown> => {
       this.oracles.attemptStarted(runFolder(home, request.plan.runId).train.dir, request.rollback);
+      this.reached('attempt');
       return runTraining?.(request as never) ?? Promise.resolve();
     };
     return new ActivityWorker(this.server, {

@@ -14,7 +14,7 @@ export interface FenceHolder {
   attempt: number;
 }
 
-const FenceHolderFile = z.object({ workflowRun: z.string(), attempt: z.int() });
+export const FenceHolderFile = z.object({ workflowRun: z.string(), attempt: z.int() });
 
 /**
  * Acquires a fencing token. Temporal allows one open workflow per id, but an old activity attempt may still run: a frozen

@@ -38,6 +38,8 @@ export interface TrainingShape {
   startupMs: number;
   /** Steps between two checkpoints within an epoch. */
   checkpointEvery: number;
+  /** Time that the write of a checkpoint takes. */
+  saveMs: number;
   keepLast: number;
 }
 
@@ -386,6 +388,7 @@ class Training {
     const hash = sha256(text);
     const isSaved = (await readText(`${job.checkpoints}/${name}.json`).catch(() => '')).includes(hash);
     if (!isSaved) {
+      await self.sleep(this.world.shape.saveMs);
       await writeAtomic(`${job.checkpoints}/${file}`, text);
       const manifest: CheckpointManifest = {
         v: 1,

@@ -13,7 +13,7 @@ const timeoutTypes = {
   'schedule-to-close': TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE,
   heartbeat: TimeoutType.TIMEOUT_TYPE_HEARTBEAT,
 } as const;
-export const retryStates = {
+const retryStates = {
   nonRetryable: RetryState.RETRY_STATE_NON_RETRYABLE_FAILURE,
   timeout: RetryState.RETRY_STATE_TIMEOUT,
   maximumAttempts: RetryState.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED,
@@ -124,6 +124,7 @@ export class ActivityTask {
   private timeOut(kind: keyof typeof timeoutTypes): void {
     if (this.state === 'closed') return;
     this.server.trace(`${this.execution.workflowId}: ${kind} timeout of ${this.type} ${this.token}`);
+    this.server.onTimeout();
     this.fail({ message: `activity ${kind} timeout`, timeoutFailureInfo: { timeoutType: timeoutTypes[kind] } }, kind);
   }
 

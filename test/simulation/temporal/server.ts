@@ -23,6 +23,8 @@ interface ServerOptions {
   onClosed: (execution: Execution) => void;
   /** Receives the answer of an ended workflow to the query for its status. */
   onStatus: (execution: Execution, status: unknown) => void;
+  /** An attempt of an activity timed out. */
+  onTimeout: () => void;
 }
 
 export class SimulatedServer {
@@ -36,6 +38,7 @@ export class SimulatedServer {
   /** Processes that are cut off from the server. */
   readonly unreachable = new Set<SimulatedProcess>();
   readonly onStatus: ServerOptions['onStatus'];
+  readonly onTimeout: ServerOptions['onTimeout'];
   private readonly random: Random;
   private readonly onClosed: (execution: Execution) => void;
   private readonly byId = new Map<string, Execution>();
@@ -46,9 +49,10 @@ export class SimulatedServer {
   private isDown = false;
   private overdue: (() => void)[] = [];
 
-  constructor({ clock, random, trace, violate, onClosed, onStatus }: ServerOptions) {
+  constructor({ clock, random, trace, violate, onClosed, onStatus, onTimeout }: ServerOptions) {
     this.onClosed = onClosed;
     this.onStatus = onStatus;
+    this.onTimeout = onTimeout;
     this.clock = clock;
     this.random = random;
     this.trace = trace;
