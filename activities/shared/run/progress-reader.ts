@@ -3,7 +3,7 @@ import { TrainerEvent } from '../../../configs/schema/index.ts';
 import { ignoreMissing } from '../files/ignore-missing.ts';
 import { parseJson } from '../files/json-file.ts';
 
-const chunkBytes = 256 * 1024;
+const chunkBytes = 64 * 1024;
 /** Far longer than any event; longer lines are dropped to bound memory. */
 const maxLineBytes = 1024 * 1024;
 const newline = 0x0a;
@@ -12,6 +12,8 @@ const newline = 0x0a;
 export class ProgressReader {
   private readonly path: string;
   private offset = 0;
+  /** Used by every read: a job is polled twenty times per second. */
+  private readonly chunk = Buffer.allocUnsafe(chunkBytes);
   private rest: Buffer = Buffer.alloc(0);
 
   constructor(path: string) {
@@ -31,12 +33,11 @@ export class ProgressReader {
     const file = await ignoreMissing(open(this.path));
     if (file === undefined) return;
     try {
-      const chunk = Buffer.alloc(chunkBytes);
       for (;;) {
-        const { bytesRead } = await file.read(chunk, 0, chunkBytes, this.offset);
+        const { bytesRead } = await file.read(this.chunk, 0, chunkBytes, this.offset);
         if (bytesRead === 0) return;
         this.offset += bytesRead;
-        yield* this.splitLines(chunk.subarray(0, bytesRead));
+        yield* this.splitLines(this.chunk.subarray(0, bytesRead));
       }
     } finally {
       await file.close();
