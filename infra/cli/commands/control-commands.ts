@@ -33,7 +33,7 @@ export function addControlCommands(program: Command): void {
     .action(async (run, options) => (await import('../control.ts')).resume(run, options));
   program
     .command('start-over')
-    .summary('train from iteration 0 when no checkpoint is usable')
+    .summary('train from 0 without usable checkpoints')
     .description(
       'Lets a training whose checkpoints are all damaged or gone start from iteration 0. To use a checkpoint that you copied back, run `everswin resume` instead.',
     )
