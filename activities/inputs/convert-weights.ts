@@ -1,9 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
 import { homeFolders } from '../../configs/paths.ts';
 import { ConvertedWeights } from '../../configs/schema/index.ts';
 import type { WeightsPart } from '../../configs/schema/plan-weights.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
+import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
@@ -40,20 +39,16 @@ export async function withConvertedWeights<T>(
   use: (converted: Converted) => Promise<T>,
 ): Promise<T> {
   const { home, recipesFolder, python, signal, recipe, part, path, file } = conversion;
-  const { downloads } = homeFolders(home);
-  await mkdir(downloads, { recursive: true });
-  const base = `${downloads}/converted-${randomUUID()}`;
   const recipeFile = `${recipesFolder}/${recipe}.py`;
-  const argv = ['convert-weights', '--recipe', recipeFile, '--weights', path, '--part', part, '--into', base];
-  try {
+  return withScratchFolder(homeFolders(home).downloads, async (folder) => {
+    const into = ['--into', `${folder}/converted`];
+    const argv = ['convert-weights', '--recipe', recipeFile, '--weights', path, '--part', part, ...into];
     const answer = await runTrainerCommand({ python, argv, signal, output: ConvertedWeights });
     requireMatch(answer, file, `the ${part} of ${recipe}`);
     if (answer.result === null)
       throw new CodedError('WeightsRefused', `The trainer accepted ${file} but wrote no converted weights.`);
-    return await use({ ...answer.result, parameters: answer.parameters, classes: answer.classNames ?? null });
-  } finally {
-    await rm(`${base}.safetensors`, { force: true });
-  }
+    return use({ ...answer.result, parameters: answer.parameters, classes: answer.classNames ?? null });
+  });
 }
 
 const maxListedKeys = 8;

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { homeFolders } from '../../configs/paths.ts';
 import { PackedFolder } from '../../configs/schema/index.ts';
+import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import { datasetInvalid } from './dataset-invalid.ts';
 import type { PreparationContext } from './preparation-context.ts';
@@ -19,17 +20,20 @@ export async function packFolder(
   { home, python, signal, onProgress }: PreparationContext,
 ): Promise<ImportedFile> {
   const { downloads } = homeFolders(home);
-  await mkdir(downloads, { recursive: true });
-  const path = `${downloads}/packed-${randomUUID()}.zip`;
   const what = `packing ${displayName}`;
   onProgress({ what });
-  const answer = await runTrainerCommand({
-    python,
-    signal,
-    output: PackedFolder,
-    argv: ['pack-folder', '--folder', folder, '--archive', path],
-    onStage: ({ done, total }) => onProgress({ what, bytes: done, totalBytes: total }),
+  return withScratchFolder(downloads, async (scratch) => {
+    const archive = `${scratch}/packed.zip`;
+    const answer = await runTrainerCommand({
+      python,
+      signal,
+      output: PackedFolder,
+      argv: ['pack-folder', '--folder', folder, '--archive', archive],
+      onStage: ({ done, total }) => onProgress({ what, bytes: done, totalBytes: total }),
+    });
+    if (!answer.ok) throw datasetInvalid(`Cannot pack ${displayName}`, answer.problems);
+    const path = `${downloads}/packed-${randomUUID()}.zip`;
+    await rename(archive, path);
+    return { path, bytes: answer.bytes, sha256: answer.sha256 };
   });
-  if (answer.ok) return { path, bytes: answer.bytes, sha256: answer.sha256 };
-  throw datasetInvalid(`Cannot pack ${displayName}`, answer.problems);
 }

@@ -62,7 +62,11 @@ export async function runTrainerCommand<T extends z.ZodType>({
     signal.throwIfAborted();
     const parsed = await readJson(out, answer);
     if (!result.failed && parsed !== undefined) return parsed;
-    const why = result.failed ? (result.shortMessage ?? 'failed') : 'wrote output that does not match its schema';
+    const why = !result.failed
+      ? 'wrote output that does not match its schema'
+      : result.signal === 'SIGKILL' && !result.isCanceled
+        ? 'was killed (SIGKILL), usually by the kernel because memory ran out (see dmesg), or by a user'
+        : (result.shortMessage ?? 'failed');
     const tail = result.all.trim().split('\n').slice(-20).join('\n');
     throw new CodedError('TrainerCommandFailed', `${module} ${argv[0] ?? ''}: ${why}\n${tail}`);
   } finally {
