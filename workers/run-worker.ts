@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, TransportError, Worker, type WorkerOptions } from '@temporalio/worker';
 import { checkProcess } from './check-process.ts';
 import type { TemporalServer } from './env.ts';
 
@@ -18,7 +18,7 @@ export async function runWorker(
   onConnect: (client: Client) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   await checkProcess();
-  const connection = await NativeConnection.connect({ address });
+  const connection = await connect(address);
   try {
     const create = (options: QueueOptions) =>
       Worker.create({
@@ -36,5 +36,16 @@ export async function runWorker(
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
     await connection.close();
+  }
+}
+
+async function connect(address: string): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect({ address });
+  } catch (error) {
+    if (!(error instanceof TransportError)) throw error;
+    const why = error.message.includes('dns error') ? ': its name cannot be resolved' : '';
+    const remedy = 'Check the address, the network and that the server runs; then start this worker again.';
+    throw new Error(`No Temporal server responds at ${address}${why}. ${remedy}`, { cause: error });
   }
 }

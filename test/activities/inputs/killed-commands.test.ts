@@ -5,7 +5,7 @@ import { withConvertedWeights } from '../../../activities/inputs/convert-weights
 import { packFolder } from '../../../activities/inputs/pack-folder.ts';
 import { createPreparationContext, type TestPreparationContext } from '../../helpers/preparation-context.ts';
 
-/** Leaves a partial file beside its target, as an atomic write does, and is killed. */
+/** Leaves a partial file next to its target, as an atomic write does, and is killed. */
 const killed = `#!/bin/sh
 while [ $# -gt 0 ]; do
   case $1 in --archive | --into) echo half > "$2.partial" ;; esac
