@@ -10,6 +10,7 @@ import { hostTopology } from '../shared/trainer/host-topology.ts';
 import { TooFewGpus } from '../shared/trainer/start-job.ts';
 import { requestStop, type RunningJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainDependencies } from './dependencies.ts';
+import { busesIn } from './failures/blame-gpu.ts';
 import { requestedGpus } from './gpu-request.ts';
 import type { TrainingRequest } from './training-request.ts';
 
@@ -25,6 +26,7 @@ export class GpuWatch {
   readonly #reported = new Set<string>();
   /** GPUs that the machine had at some time. */
   readonly #known: Set<string>;
+  readonly #uuidOfBus = new Map<string, string>();
   #latest: GpuHealth | undefined;
   #signaled = { state: '', at: 0 };
   #isStopRequested = false;
@@ -63,6 +65,11 @@ export class GpuWatch {
     if (this.#latest === undefined) return false;
     const had = Math.max(this.#latest.gpus.length, this.#known.size);
     return plan.recovery.fewerGpus || had >= requestedGpus(plan, control);
+  }
+
+  /** UUIDs by PCI bus ID, also of GPUs that were lost since. */
+  get uuidOfBus(): ReadonlyMap<string, string> {
+    return this.#uuidOfBus;
   }
 
   /** Runs work that follows a trainer, and reads the health of the GPUs each minute. */
@@ -144,7 +151,8 @@ export class GpuWatch {
     const health = await readGpuHealth(this.#dependencies, { known, watched, watchSeconds }, signal);
     this.#latest = health;
     if (health === undefined) return undefined;
-    for (const { uuid, index, verdict } of health.gpus) {
+    for (const { uuid, index, verdict, facts } of health.gpus) {
+      for (const bus of busesIn(facts.bus ?? '')) this.#uuidOfBus.set(bus, uuid);
       if (index !== null && verdict !== 'unusable') this.#known.add(uuid);
       if (verdict === 'unusable') this.#failed.add(uuid);
     }

@@ -44,7 +44,8 @@ async function runAttempt(
     const watch = () => watchTraining(dependencies, request.plan, trainer, progress, gpuWatch);
     const outcome = await gpuWatch.during(running, watch);
     const attempt = await summarizeAttempt(python, request, trainer, outcome, progress);
-    const blamed = blameGpu(attempt.failure, 'exit' in outcome ? outcome.exit : null, running.owner.gpus);
+    const exit = 'exit' in outcome ? outcome.exit : null;
+    const blamed = blameGpu(attempt.failure, exit, running.owner.gpus, gpuWatch.uuidOfBus);
     return { ...attempt, gpus: await gpuWatch.summarize(running.owner.gpus, attempt.failure !== null, blamed) };
   } catch (error) {
     throw toFailure(error, progress.heartbeatDetails());

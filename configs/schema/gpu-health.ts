@@ -35,6 +35,7 @@ export const GpuHealth = z.object({
         findings: z.array(GpuFinding),
         facts: z
           .looseObject({
+            bus: z.string().nullish().describe('PCI bus ID.'),
             temperature: z.int().nullish().describe('Degrees Celsius.'),
             slowdowns: z.array(z.string()).optional().describe('Reasons for which the driver lowers the clocks.'),
             volatileEcc: ecc('since the driver was loaded').optional(),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { blameGpu } from '../../../../activities/train/failures/blame-gpu.ts';
+import { blameGpu, busesIn } from '../../../../activities/train/failures/blame-gpu.ts';
 import type { Failure, TrainerExit } from '../../../../configs/schema/index.ts';
 import { aFailure } from '../../../helpers/stub-activities.ts';
 
@@ -17,6 +17,12 @@ const exitOf = (rank: number | null): TrainerExit => ({
   startedAt: 1,
   endedAt: 2,
 });
+const uuidOfBus = new Map(
+  ['00000000:41:00.0', '00000000:C1:00.0', '00010000:41:00.0', '00000000:81:00.0', '00000000:E1:00.0'].flatMap(
+    (bus, index) => busesIn(bus).map((key) => [key, [...leased, 'GPU-of-another-run'][index] ?? ''] as const),
+  ),
+);
+const xid = (bus: string) => failure('gpu-lost', `NVRM: Xid (PCI:${bus}): 79, pid=7, GPU has fallen off the bus.`);
 const fault = 'RuntimeError: CUDA error: an illegal memory access was encountered';
 
 test.each<[string, Failure, TrainerExit | null, string | undefined]>([
@@ -24,10 +30,22 @@ test.each<[string, Failure, TrainerExit | null, string | undefined]>([
   ['the GPU of the rank that failed first', failure('gpu-lost', fault), exitOf(3), 'GPU-d'],
   ['the GPU of rank 0 for a line of the main log', failure('gpu-fault', fault), exitOf(null), 'GPU-a'],
   ['the GPU of rank 0 after the loss of the supervisor', failure('gpu-fault', fault), null, 'GPU-a'],
+  ['the GPU with the bus ID of an Xid error', xid('0000:c1:00'), exitOf(null), 'GPU-b'],
+  ['the GPU with a bus ID in another domain', xid('10000:41:00'), null, 'GPU-c'],
+  ['the GPU with a long bus ID, whatever the rank', xid('00000000:81:00.0'), exitOf(1), 'GPU-d'],
+  ['the GPU that is named by UUID', failure('gpu-lost', 'Unable to use GPU-c: lost'), exitOf(null), 'GPU-c'],
+  ['no GPU for the bus ID of a GPU of another run', xid('0000:e1:00'), exitOf(1), undefined],
+  ['the GPU of the rank for an unknown bus ID', xid('0000:01:00'), exitOf(1), 'GPU-b'],
+  [
+    'the GPU of the rank when the line has a time only',
+    failure('gpu-lost', `2026:11:28 12:41:00 ${fault}`),
+    exitOf(2),
+    'GPU-c',
+  ],
   ['no GPU for another class', failure('nccl-timeout', '[rank 2] Watchdog caught collective'), exitOf(2), undefined],
   ['no GPU for a class of another version', failure('from-the-future', '[rank 2] x'), exitOf(2), undefined],
   ['no GPU for a rank without a lease', failure('gpu-fault', `[rank 9] ${fault}`), exitOf(9), undefined],
 ])('blameGpu names %s', (_title, cause, exit, expected) => {
-  expect(blameGpu(cause, exit, leased)).toBe(expected);
-  expect(blameGpu(null, exit, leased)).toBeUndefined();
+  expect(blameGpu(cause, exit, leased, uuidOfBus)).toBe(expected);
+  expect(blameGpu(null, exit, leased, uuidOfBus)).toBeUndefined();
 });
