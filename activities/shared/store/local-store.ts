@@ -106,12 +106,14 @@ async function listFiles(folder: string, prefix: string): Promise<ListedObject[]
   });
 }
 
-/** Removes the temporary files of killed puts. */
+/** Removes what killed puts left: parts of objects, and records that were not complete. */
 async function removeStaleParts(folder: string, prefix: string, olderThanMs: number): Promise<number> {
   const before = Date.now() - olderThanMs;
   let removed = 0;
   for (const path of await listPaths(folder)) {
-    if (!path.startsWith(prefix) || !/^\..*\.part$/.test(basename(path))) continue;
+    const isPart = path.startsWith(prefix) && /^\..*\.part$/.test(basename(path));
+    const isRecord = path.startsWith(`${records}/${prefix}`) && path.endsWith('.tmp');
+    if (!isPart && !isRecord) continue;
     const { mtimeMs } = await stat(`${folder}/${path}`);
     if (mtimeMs > before) continue;
     await rm(`${folder}/${path}`, { force: true });

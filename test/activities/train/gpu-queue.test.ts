@@ -80,7 +80,7 @@ const stepping = (run: MiniRun) =>
   );
 
 test('a training waits, and names the run ahead, when another one holds all GPUs', async () => {
-  const [first, second] = [await addRun('--step-seconds', '0.05'), await addRun()];
+  const [first, second] = [await addRun('--step-seconds', '0.2'), await addRun()];
   const holder = train(first, 2);
   await stepping(first);
   const waiter = train(second, 2);
@@ -100,7 +100,7 @@ test('a training waits, and names the run ahead, when another one holds all GPUs
 });
 
 test('two trainings of one GPU each run at the same time on different GPUs', async () => {
-  const [first, second] = [await addRun('--step-seconds', '0.05'), await addRun('--step-seconds', '0.05')];
+  const [first, second] = [await addRun('--step-seconds', '0.2'), await addRun('--step-seconds', '0.2')];
   const both = [train(first, 1), train(second, 1)];
   await Promise.all([stepping(first), stepping(second)]);
   const used = [...(await owner(first)).gpus, ...(await owner(second)).gpus];
@@ -139,7 +139,7 @@ test('a cancellation ends the wait for GPUs and reports a preempted attempt', as
 });
 
 test('an attempt leaves the queue when a newer attempt supersedes it', async () => {
-  const [first, second] = [await addRun('--step-seconds', '0.1'), await addRun()];
+  const [first, second] = [await addRun('--step-seconds', '0.4'), await addRun()];
   const holder = train(first, 2);
   await stepping(first);
   const stale = train(second, 2);
@@ -152,7 +152,7 @@ test('an attempt leaves the queue when a newer attempt supersedes it', async () 
 });
 
 test('the next training starts when all processes of the first are killed', async () => {
-  const [first, second] = [await addRun('--step-seconds', '0.2'), await addRun()];
+  const [first, second] = [await addRun('--step-seconds', '0.4'), await addRun()];
   const holder = train(first, 2);
   await stepping(first);
   const waiter = train(second, 2);

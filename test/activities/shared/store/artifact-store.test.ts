@@ -123,9 +123,12 @@ test('localStore removes old temporary files of killed puts', async () => {
   const store = localStore(`${stores.folder()}/stores/killed`);
   await mkdir(`${stores.folder()}/stores/killed/runs`, { recursive: true });
   await writeFile(`${stores.folder()}/stores/killed/runs/.a.1.part`, 'half');
+  await mkdir(`${stores.folder()}/stores/killed/.records/runs`, { recursive: true });
+  await writeFile(`${stores.folder()}/stores/killed/.records/runs/a.json.1.tmp`, 'half');
   expect(await store.abortStaleUploads('runs/', 60_000)).toBe(0);
-  expect(await store.abortStaleUploads('runs/', 0)).toBe(1);
+  expect(await store.abortStaleUploads('runs/', 0)).toBe(2);
   expect(await readdir(`${stores.folder()}/stores/killed/runs`)).toEqual([]);
+  expect(await readdir(`${stores.folder()}/stores/killed/.records/runs`)).toEqual([]);
 });
 
 test.each([
