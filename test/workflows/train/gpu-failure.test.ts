@@ -2,6 +2,7 @@
  * Loses GPUs under a run, with a real server, supervisors and leases, and a fake trainer. nvidia-smi and NVML are fakes
  * that read files, because the tests run without a GPU.
  */
+import { spawn, type ChildProcess } from 'node:child_process';
 import { Worker } from '@temporalio/worker';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { expect, test } from 'vitest';
@@ -26,6 +27,7 @@ import { createFakeGpus, gpuUuid } from '../../helpers/fake-gpus.ts';
 import { createFakeNvml, gpuIsLost, type FakeNvml } from '../../helpers/fake-nvml.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
 import { aDetector, someMetrics } from '../../helpers/stub-activities.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
 import { until } from '../../helpers/until.ts';
 import { freshInput, withControlWorker } from '../../helpers/workflow-env.ts';
 
@@ -37,15 +39,28 @@ interface Machine {
   nvml: FakeNvml;
   home: string;
   notified: Notification[];
+  /** Starts a GPU worker in a process of its own. */
+  startWorker: () => ChildProcess;
 }
 
-async function onFourGpus(switches: string[], body: (machine: Machine) => Promise<void>): Promise<void> {
+async function onFourGpus(
+  switches: string[],
+  body: (machine: Machine) => Promise<void>,
+  isWorkerSeparate = false,
+): Promise<void> {
   const run = await createMiniRun(...switches);
   const { home } = run.dependencies;
   const { equip } = await createFakeGpus(home, 4);
   const nvml = await createFakeNvml(home, 4);
   const notified: Notification[] = [];
-  const activities = createGpuActivities(nvml.equip(equip(run.dependencies)));
+  const dependencies = nvml.equip(equip(run.dependencies));
+  const { python, gpus } = dependencies;
+  const config = JSON.stringify({ address: temporalAddress(), home, switches, python, leases: gpus.folder });
+  const startWorker = () =>
+    spawn(process.execPath, [`${import.meta.dirname}/../../fixtures/gpu-worker-child.ts`, config], {
+      stdio: 'inherit',
+    });
+  const activities = createGpuActivities(dependencies);
   const control = {
     resolvePlan: (input: RunInput) => {
       const { name: runId, gpus, epochs, recovery } = input;
@@ -55,6 +70,11 @@ async function onFourGpus(switches: string[], body: (machine: Machine) => Promis
   };
   try {
     await withControlWorker(control, async (client, connection) => {
+      const machine = { client, nvml, home, notified, startWorker };
+      if (isWorkerSeparate) {
+        await body(machine);
+        return;
+      }
       const worker = await Worker.create({
         connection,
         taskQueue: taskQueues.gpu,
@@ -66,7 +86,7 @@ async function onFourGpus(switches: string[], body: (machine: Machine) => Promis
         },
         maxHeartbeatThrottleInterval: '200ms',
       });
-      await worker.runUntil(body({ client, nvml, home, notified }));
+      await worker.runUntil(body(machine));
     });
   } finally {
     await run.remove();
@@ -147,6 +167,44 @@ test('a run continues on two of four GPUs when one is lost, and returns to all a
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow();
   });
+});
+
+test('a trainer on two of four GPUs is adopted after kill -9 of its worker, and returns to all after an epoch', async () => {
+  const switches = ['--step-seconds', '0.05', '--steps-per-epoch', '20'];
+  const body = async ({ client, nvml, home, startWorker }: Machine) => {
+    const worker = startWorker();
+    let next: ChildProcess | undefined;
+    try {
+      const input = inputOf(true, 100);
+      const folder = runFolder(home, input.name);
+      const { handle } = await startRun(client, input);
+      const first = await trainingOn(folder, 4);
+      await nvml.set([{}, {}, gpuIsLost, {}]);
+      killTrainer(first.pid);
+      const second = await trainingOn(folder, 2);
+      worker.kill('SIGKILL');
+      next = startWorker();
+      const adopted = await until(async () => {
+        const { attempts, progress } = await statusOf(handle);
+        const isWatched = attempts.at(-1)?.outcome === 'worker-lost' && progress?.attempt === attempts.length + 1;
+        return isWatched ? (await findLiveJob(folder.train))?.owner : undefined;
+      });
+      expect([adopted.pid, adopted.gpus]).toEqual([second.pid, [gpuUuid(0), gpuUuid(1)]]);
+      await nvml.set(healthy);
+      await trainingOn(folder, 4);
+      const { attempts, decisions, control } = await statusOf(handle);
+      expect(attempts.map(({ outcome }) => outcome)).toEqual(['crashed', 'worker-lost', 'preempted']);
+      expect(attempts.at(-1)).toMatchObject({ adopted: true, gpus: { leased: [gpuUuid(0), gpuUuid(1)] } });
+      expect(decisions.at(-1)?.change).toContain('trains on all 4 GPUs again');
+      expect(control?.gpus).toBe(4);
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow();
+    } finally {
+      worker.kill('SIGKILL');
+      next?.kill('SIGKILL');
+    }
+  };
+  await onFourGpus(switches, body, true);
 });
 
 test('a run waits with a notice for a lost GPU when its plan allows no fewer', async () => {
