@@ -139,6 +139,7 @@ export function planScenario(seed: string): Scenario {
       stepsPerEpoch: 8,
       stepMs: random.between(200, 700),
       startupMs: random.between(500, 4_000),
+      supervisorMs: random.between(50, 1_500),
       checkpointEvery: random.pick([3, 8]),
       saveMs: random.pick([0, 0, 500, 4_000]),
       keepLast: 3,

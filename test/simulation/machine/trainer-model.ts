@@ -36,6 +36,8 @@ export interface TrainingShape {
   stepsPerEpoch: number;
   stepMs: number;
   startupMs: number;
+  /** Time from the start of a supervisor to its lock. */
+  supervisorMs: number;
   /** Steps between two checkpoints within an epoch. */
   checkpointEvery: number;
   /** Time that the write of a checkpoint takes. */
@@ -72,6 +74,8 @@ const untrainedSha256 = 'd'.repeat(64);
 const pollMs = 500;
 const lockedExitCode = 75;
 const stopGraceMs = 45_000;
+/** Time that torchrun gives its ranks to save. */
+const launcherGraceMs = 30_000;
 
 function parseSuperviseArguments(argv: readonly string[]): SuperviseArguments {
   const separator = argv.indexOf('--');
@@ -109,6 +113,7 @@ async function runSupervisor(self: SimulatedProcess, argv: readonly string[], wo
     stop.forward();
   };
   const { host } = self;
+  await self.sleep(world.shape.supervisorMs);
   await mkdir(job.dir, { recursive: true });
   if (!host.tryLock(`${job.dir}/lock#supervisor`, self)) return self.exit(lockedExitCode);
   if ((await newestFence(job)) > fence) return self.exit(lockedExitCode);
@@ -168,7 +173,12 @@ async function runSupervisor(self: SimulatedProcess, argv: readonly string[], wo
     };
     host.shareLock(`${job.dir}/lock`, ranks);
     if (lease !== undefined) host.shareLock(lease, ranks);
-    ranks.run(() => void runRanks(ranks, self, { job, fence, program }, world, status));
+    ranks.run(() => void runRanks(ranks, { job, fence, program }, world, status));
+    self.onExit(() => {
+      // The kernel tells torchrun, which asks the ranks to save and then kills them.
+      ranks.signal('SIGTERM');
+      self.clock.schedule(launcherGraceMs, () => ranks.signal('SIGKILL'));
+    });
     const hasEnded = new Promise<void>((resolve) => ranks.onExit(() => self.run(resolve)));
     stop.forward = () => {
       void writeFile(`${job.dir}/stop`, '').catch(() => undefined);
@@ -231,7 +241,6 @@ interface RankStatus {
 /** Runs all ranks of a training or a test until they end. An error is a crash, as in Python. */
 async function runRanks(
   self: SimulatedProcess,
-  supervisor: SimulatedProcess,
   { job, fence, program }: RankJob,
   world: TrainerWorld,
   status: RankStatus,
@@ -242,7 +251,7 @@ async function runRanks(
       await test(self, job, fence, option(program.includes('--weights') ? '--weights' : '--checkpoint'));
     else {
       const resume = program.includes('--resume') ? option('--resume') : undefined;
-      const training = new Training(self, supervisor, { job, fence, program }, world, status);
+      const training = new Training(self, { job, fence, program }, world, status);
       status.outcome = await training.run(option('--plan'), resume);
       return self.exit(status.outcome === 'finished' ? 0 : 143);
     }
@@ -276,7 +285,6 @@ export function undisturbedWeights(iterations: number): Weights {
 
 class Training {
   private readonly self: SimulatedProcess;
-  private readonly supervisor: SimulatedProcess;
   private readonly job: JobFolder;
   private readonly fence: number;
   private readonly world: TrainerWorld;
@@ -286,15 +294,8 @@ class Training {
   private isStopRequested = false;
   private served = 0;
 
-  constructor(
-    self: SimulatedProcess,
-    supervisor: SimulatedProcess,
-    { job, fence }: RankJob,
-    world: TrainerWorld,
-    status: RankStatus,
-  ) {
+  constructor(self: SimulatedProcess, { job, fence }: RankJob, world: TrainerWorld, status: RankStatus) {
     this.self = self;
-    this.supervisor = supervisor;
     this.job = job;
     this.fence = fence;
     this.world = world;
@@ -346,18 +347,16 @@ class Training {
       const isEpochEnd = iteration % stepsPerEpoch === 0;
       if (isEpochEnd || iteration % checkpointEvery === 0) await this.appendStep();
       control = await this.readControl();
-      const isOrphan = !this.supervisor.alive;
       if (
         isEpochEnd ||
         iteration % checkpointEvery === 0 ||
         control.checkpointNow > this.served ||
-        this.isStopRequested ||
-        isOrphan
+        this.isStopRequested
       )
         await this.save(control.checkpointNow, isEpochEnd && this.epoch >= control.epochs);
       if (isEpochEnd) await this.validate();
       if (isEpochEnd && this.epoch >= control.epochs) break;
-      if (this.isStopRequested || isOrphan) {
+      if (this.isStopRequested) {
         await this.append({ type: 'ended', reason: 'preempted', epoch: this.epoch, iteration });
         return 'preempted';
       }
