@@ -58,7 +58,7 @@ async function repeatAttempts<T>(
   /** Attempt after which the run last started over; what was saved before does not count any more. */
   let startedOverAt = 0;
   let queuedSince = since;
-  let hasLostTest = false;
+  let lostTests = 0;
   for (let number = 1; ; number++) {
     await controls.untilResumed();
     const request = {
@@ -101,11 +101,9 @@ async function repeatAttempts<T>(
         try {
           return await finish();
         } catch (error) {
-          // A repeated attempt that had nothing to train would end in the same way again.
-          const isRepeated = hasLostTest && attempt.fromIteration === attempt.toIteration;
-          if (isRepeated || !isLostAfterTraining(error)) throw error;
+          lostTests = attempt.fromIteration === attempt.toIteration ? lostTests + 1 : 1;
+          if (lostTests >= triesOfLostTest || !isLostAfterTraining(error)) throw error;
         }
-        hasLostTest = true;
         controls.reopenTraining();
         board.enter('training');
         break;
@@ -145,6 +143,9 @@ async function repeatAttempts<T>(
     if (waitSeconds > 0) await sleep(waitSeconds * 1000);
   }
 }
+
+/** Lost tests in a row after which a run fails, if the attempts between them had nothing to train. */
+const triesOfLostTest = 3;
 
 /** Returns whether the trained checkpoints were lost before their test was complete. */
 const isLostAfterTraining = (error: unknown): boolean =>

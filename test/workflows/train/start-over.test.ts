@@ -1,5 +1,5 @@
 /** A run without a usable checkpoint waits for a person. Activities are stubbed. */
-import { cp, readdir, truncate } from 'node:fs/promises';
+import { cp, readdir, rm, truncate } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
 import type { Client } from '@temporalio/client';
@@ -246,7 +246,7 @@ describe('after training', () => {
     await withWorkers({ runTraining, runTest: lostAtTest }, async (client) => {
       const { handle, readStatus } = await startAndWait(client);
       await expect(handle.result()).rejects.toMatchObject({ cause: { cause: { type: 'CheckpointsLost' } } });
-      expect((await readStatus()).attempts).toHaveLength(2);
+      expect((await readStatus()).attempts).toHaveLength(3);
     });
   });
 });
@@ -275,6 +275,39 @@ test('a real run whose checkpoints were truncated resumes from one that a person
       await handle.result();
       const { attempts } = await readStatus();
       expect(attempts.at(-1)).toMatchObject({ outcome: 'finished', resumedFrom: 'e002-i000020.pth', toIteration: 30 });
+    });
+  } finally {
+    await run.remove();
+  }
+});
+
+test('a real run tests after all when its manifests are deleted before the test, and asks when its files are damaged', async () => {
+  const run = await createMiniRun();
+  const { checkpoints } = run.folder.train;
+  const { runTraining, runTest } = createGpuActivities(run.dependencies);
+  const damageAll = async (ending: string, damage: (path: string) => Promise<void>) => {
+    for (const name of await readdir(checkpoints)) if (name.endsWith(ending)) await damage(`${checkpoints}/${name}`);
+  };
+  let tests = 0;
+  const damaging: StubbedActivities['runTest'] = async (request) => {
+    tests += 1;
+    if (tests === 1) await damageAll('.json', (path) => rm(path));
+    if (tests === 2) await damageAll('.pth', (path) => truncate(path, 100));
+    return runTest(request);
+  };
+  const resolvePlan = () => Promise.resolve(miniPlan);
+  try {
+    await withWorkers({ runTraining, runTest: damaging, resolvePlan }, async (client) => {
+      const { handle, untilAsked, readStatus } = await startAndWait(client);
+      const { attempts } = await untilAsked(1);
+      expect(attempts.map(({ outcome, resumedFrom }) => [outcome, resumedFrom])).toEqual([
+        ['finished', null],
+        ['finished', 'e003-i000030.pth'],
+        ['crashed', null],
+      ]);
+      await handle.executeUpdate(updateNames.startOver);
+      await handle.result();
+      expect((await readStatus()).attempts.at(-1)).toMatchObject({ outcome: 'finished', fromIteration: 0 });
     });
   } finally {
     await run.remove();
