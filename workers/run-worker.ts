@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
-import { NativeConnection, TransportError, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { checkProcess } from './check-process.ts';
 import type { TemporalServer } from './env.ts';
 
@@ -43,8 +43,7 @@ async function connect(address: string): Promise<NativeConnection> {
   try {
     return await NativeConnection.connect({ address });
   } catch (error) {
-    if (!(error instanceof TransportError)) throw error;
-    const why = error.message.includes('dns error') ? ': its name cannot be resolved' : '';
+    const why = String(error).includes('dns error') ? ': its name cannot be resolved' : '';
     const remedy = 'Check the address, the network and that the server runs; then start this worker again.';
     throw new Error(`No Temporal server responds at ${address}${why}. ${remedy}`, { cause: error });
   }
