@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { retrainId, taskQueues, triggerSignalName, workflowTypes } from '../../../configs/names.ts';
 import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.ts';
@@ -187,7 +188,7 @@ test('retrainDetector fails and records the outcome when the training fails', as
   const world = createRetrainStubs();
   const broken: Partial<StubbedActivities> = {
     ...world.activities,
-    runTest: () => Promise.reject(new Error('no space')),
+    runTest: () => Promise.reject(ApplicationFailure.nonRetryable('no space', 'TrainingFailed')),
   };
   await withWorkers({ ...broken }, async (client) => {
     const input = freshRetrainInput({ run: { recovery: {} } });
