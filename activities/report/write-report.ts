@@ -33,7 +33,7 @@ import { filterLineage } from '../shared/run/lineage.ts';
 import { readProgress } from '../shared/run/progress-reader.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
-import { buildTimeline, collectCurves, countRepeatedSteps, listGpuChanges } from './sections/timeline.ts';
+import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/timeline.ts';
 import { formatVerdict } from './verdict.ts';
 import { buildRunManifest } from './run-manifest.ts';
 import { removeTemporaryFiles, sha256OfFile, writeFileAtomic } from '../shared/files/atomic-file.ts';
@@ -179,10 +179,7 @@ async function gatherReport(
     references,
     ...(lastEpoch && { lastEpoch: EpochHashes.parse(lastEpoch) }),
     curves: collectCurves(lineage),
-    timeline: [
-      ...buildTimeline([...events, ...testEvents], attempts, incidents),
-      ...listGpuChanges(gpuChanges, events),
-    ].sort((a, b) => a.at - b.at),
+    timeline: buildTimeline([...events, ...testEvents], attempts, incidents, gpuChanges),
     checks,
     steps,
     attempts,

@@ -1,5 +1,5 @@
 import type { GpuHealthChange, Incident, TimelineEvent, TrainerEvent } from '../../../configs/schema/index.ts';
-import { buildTimeline, listGpuChanges } from '../../report/sections/timeline.ts';
+import { buildTimeline } from '../../report/sections/timeline.ts';
 
 /** Builds the timeline of a running job. Outcomes of attempts, which only the workflow knows, are derived from trainer events. */
 export const buildLiveTimeline = (
@@ -7,9 +7,7 @@ export const buildLiveTimeline = (
   incidents: readonly Incident[],
   gpuChanges: readonly GpuHealthChange[],
 ): TimelineEvent[] =>
-  [...buildTimeline(events, [], incidents), ...listOutcomes(events), ...listGpuChanges(gpuChanges, events)].sort(
-    (a, b) => a.at - b.at,
-  );
+  [...buildTimeline(events, [], incidents, gpuChanges), ...listOutcomes(events)].sort((a, b) => a.at - b.at);
 
 const listOutcomes = (events: readonly TrainerEvent[]): TimelineEvent[] =>
   events.flatMap((event, place): TimelineEvent[] => {

@@ -1,4 +1,4 @@
-/** Builds the timeline from the trainer's events, the workflow's attempts and the supervisor's incidents. */
+/** Builds the timeline from the trainer's events, the workflow's attempts, the supervisor's incidents and GPU health. */
 import type {
   Attempt,
   GpuHealthChange,
@@ -16,6 +16,7 @@ export function buildTimeline(
   events: readonly TrainerEvent[],
   attempts: readonly Attempt[],
   incidents: readonly Incident[],
+  gpuChanges: readonly GpuHealthChange[] = [],
 ): TimelineEvent[] {
   const times = [...events.map((event) => event.t), ...attempts.flatMap((one) => [one.startedAt, one.endedAt])];
   const first = times.reduce((a, b) => Math.min(a, b), Infinity);
@@ -26,6 +27,7 @@ export function buildTimeline(
     ...incidents.filter(({ at }) => at >= first && at <= last).map((incident) => incidentEvent(incident, events)),
     ...attempts.map((attempt) => outcomeEvent(attempt, events)),
     ...listTests(events),
+    ...gpuChanges.map((change) => gpuHealthEvent(change, events)),
   ].sort((a, b) => a.at - b.at);
 }
 
@@ -78,14 +80,12 @@ const adoptionEvent = (attempt: Attempt, events: readonly TrainerEvent[]): Timel
   iteration: findIteration(events, attempt.startedAt),
 });
 
-/** Lists the changes in the health of the GPUs. */
-export const listGpuChanges = (changes: readonly GpuHealthChange[], events: readonly TrainerEvent[]): TimelineEvent[] =>
-  changes.map(({ at, problems }) => ({
-    at,
-    kind: 'gpu-health',
-    what: problems.map(({ uuid, verdict, why }) => `${uuid} ${verdict}: ${why}`).join('; ') || 'all GPUs are healthy',
-    iteration: findIteration(events, at),
-  }));
+const gpuHealthEvent = ({ at, problems }: GpuHealthChange, events: readonly TrainerEvent[]): TimelineEvent => ({
+  at,
+  kind: 'gpu-health',
+  what: problems.map(({ uuid, verdict, why }) => `${uuid} ${verdict}: ${why}`).join('; ') || 'all GPUs are healthy',
+  iteration: findIteration(events, at),
+});
 
 const incidentEvent = (incident: Incident, events: readonly TrainerEvent[]): TimelineEvent => ({
   at: incident.at,
