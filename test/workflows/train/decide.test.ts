@@ -1,19 +1,11 @@
 import { expect, test } from 'vitest';
-import { RecoveryPolicy, type Attempt, type TrainerControl } from '../../../configs/schema/index.ts';
+import { RecoveryPolicy, type Attempt } from '../../../configs/schema/index.ts';
 import { decideNext } from '../../../workflows/train/decide.ts';
 import { startAtKnownCheckpoints, type Situation } from '../../../workflows/train/verdict.ts';
 import { Random } from '../../chaos/random.ts';
-import { miniPlan } from '../../helpers/mini-run.ts';
+import { miniControl as control, miniPlan } from '../../helpers/mini-run.ts';
 import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
 
-const control: TrainerControl = {
-  v: 1,
-  epochs: 3,
-  checkpointNow: 0,
-  learningRateFactor: 1,
-  fp32: false,
-  accumulate: 1,
-};
 const plan = { ...miniPlan, recovery: RecoveryPolicy.parse({}), batchPerGpu: 4 };
 const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
   decideNext({

@@ -5,23 +5,14 @@ import {
   type AttemptGpus,
   type FailureReaction,
   type GpuProblem,
-  type TrainerControl,
 } from '../../../configs/schema/index.ts';
 import { decideNext } from '../../../workflows/train/decide.ts';
 import { knownGpus, largestShare } from '../../../workflows/train/gpus.ts';
 import type { Situation } from '../../../workflows/train/verdict.ts';
-import { miniPlan } from '../../helpers/mini-run.ts';
+import { miniControl as control, miniPlan } from '../../helpers/mini-run.ts';
 import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
 
 const all = ['a', 'b', 'c', 'd'];
-const control: TrainerControl = {
-  v: 1,
-  epochs: 3,
-  checkpointNow: 0,
-  learningRateFactor: 1,
-  fp32: false,
-  accumulate: 1,
-};
 
 /** State of a machine in which some GPUs do not work. */
 const gpusWithout = (broken: string[], change: Partial<AttemptGpus> = {}): AttemptGpus => {
