@@ -1,4 +1,5 @@
 /** Sample input, plan and results of a run of the fake trainer. Pure, so that simulated processes can use them too. */
+import type { TrainDependencies } from '../../activities/train/dependencies.ts';
 import {
   RecoveryPolicy,
   RunInput,
@@ -88,4 +89,12 @@ export const miniControl: TrainerControl = {
   learningRateFactor: 1,
   fp32: false,
   accumulate: 1,
+};
+
+/** Prepares nothing: the fake trainer reads neither data nor weights. */
+export const miniPreparer: TrainDependencies['preparer'] = {
+  dataset: () => Promise.resolve(miniDataset),
+  weights: () => Promise.resolve(miniWeights),
+  findMissing: () => Promise.resolve([]),
+  inspectArchives: () => Promise.resolve({ names: [], problems: [] }),
 };

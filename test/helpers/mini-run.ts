@@ -10,7 +10,7 @@ import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts'
 import { runFolder } from '../../configs/paths.ts';
 import type { Catalog } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
-import { miniDataset, miniPlan, miniWeights } from './mini-plan.ts';
+import { miniPlan, miniPreparer } from './mini-plan.ts';
 import { fakeTrainerPath, python, recipesFolder } from './project.ts';
 
 export { miniControl, miniDataset, miniInput, miniPlan, miniWeights } from './mini-plan.ts';
@@ -62,13 +62,7 @@ export function miniDependencies(home: string, ...switches: string[]): ActivityD
       healthTimeoutSeconds: 20,
       withGpusHeld: (work) => work(),
     },
-    // The fake trainer reads neither data nor weights.
-    preparer: {
-      dataset: () => Promise.resolve(miniDataset),
-      weights: () => Promise.resolve(miniWeights),
-      findMissing: () => Promise.resolve([]),
-      inspectArchives: () => Promise.resolve({ names: [], problems: [] }),
-    },
+    preparer: miniPreparer,
     openStore: () => localStore(`${home}/store`),
     findWeights: createFindWeights({ home, catalog: noCatalog, openStore: () => localStore(`${home}/store`) }),
     s3Server: { endpoint: undefined, region: undefined },

@@ -22,7 +22,7 @@ import { localStore } from '../../activities/shared/store/local-store.ts';
 import { evaluationRun } from '../../configs/names.ts';
 import { createPublishCandidate, createRegistryActivities } from './registry.ts';
 import type { ReportRef, RunInput, RunPlan } from '../../configs/schema/index.ts';
-import { miniDataset, miniPlan, miniWeights } from '../helpers/mini-plan.ts';
+import { miniDataset, miniPlan, miniPreparer, miniWeights } from '../helpers/mini-plan.ts';
 import type { Random } from '../chaos/random.ts';
 import type { Activities } from './temporal/activity-worker.ts';
 import { aMetricsFile } from './machine/sample-metrics.ts';
@@ -74,12 +74,7 @@ const dependencies: TrainDependencies = {
     healthTimeoutSeconds: 30,
     withGpusHeld: (work) => work(),
   },
-  preparer: {
-    dataset: () => Promise.resolve(miniDataset),
-    weights: () => Promise.resolve(miniWeights),
-    findMissing: () => Promise.resolve([]),
-    inspectArchives: () => Promise.resolve({ names: [], problems: [] }),
-  },
+  preparer: miniPreparer,
   openStore: () => localStore(store),
   s3Server: { endpoint: undefined, region: undefined },
 };
