@@ -1,5 +1,5 @@
 import { gpusPerHost } from '../../configs/schema/plan-hosts.ts';
-import type { RunPlan, TrainerControl } from '../../configs/schema/index.ts';
+import type { RunPlan } from '../../configs/schema/index.ts';
 import type { GpuDependencies } from './dependencies.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import type { GpuRequest } from '../shared/trainer/trainer-argv.ts';
@@ -19,10 +19,6 @@ export function gpusOnThisHost(
   const message = `${plan.gpus} GPUs do not divide evenly among ${slurm.nodes} Slurm nodes (EVERSWIN_SLURM_NODES).`;
   throw new CodedError('TrainingFailed', message);
 }
-
-/** Returns the number of ranks that train: those of the plan, unless GPUs have failed. */
-export const requestedGpus = (plan: Pick<RunPlan, 'gpus'>, control: Pick<TrainerControl, 'gpus'> | undefined): number =>
-  control?.gpus ?? plan.gpus;
 
 /** Requests GPUs for training. A run keeps its queue position when its worker dies, but not when its trainer crashes. */
 export const trainingGpuRequest = (

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { log } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import { gpuHealthSignalName } from '../../configs/names.ts';
+import { trainingGpus } from '../../configs/schema/plan-hosts.ts';
 import type { AttemptGpus, GpuHealth, GpuProblem, TrainerEvent } from '../../configs/schema/index.ts';
 import { signalWorkflow } from '../shared/temporal/signal-workflow.ts';
 import { listGpuProblems, listUsable, readGpuHealth } from '../shared/trainer/gpu-health.ts';
@@ -11,7 +12,6 @@ import { TooFewGpus } from '../shared/trainer/start-job.ts';
 import { requestStop, type RunningJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import { busesIn } from './failures/blame-gpu.ts';
-import { requestedGpus } from './gpu-request.ts';
 import type { TrainingRequest } from './training-request.ts';
 
 /** Throttling may come and go each minute, and each signal is an event of the history. */
@@ -49,7 +49,7 @@ export class GpuWatch {
       if (!signal.aborted) throw error;
     }
     if (this.#latest === undefined || this.#latest.gpus.length === 0) return this.#leftOut;
-    const needed = requestedGpus(this.#request.plan, this.#request.control);
+    const needed = trainingGpus(this.#request.plan, this.#request.control);
     const usable = listUsable(this.#latest).filter((uuid) => !this.#leftOut.includes(uuid)).length;
     // The supervisor refuses a machine that never had enough GPUs.
     if (usable < needed && this.mayContinue) throw tooFewGpus(usable, needed, listGpuProblems(this.#latest));
@@ -64,7 +64,7 @@ export class GpuWatch {
     const { plan, control } = this.#request;
     if (this.#latest === undefined) return false;
     const had = Math.max(this.#latest.gpus.length, this.#known.size);
-    return plan.recovery.fewerGpus || had >= requestedGpus(plan, control);
+    return plan.recovery.fewerGpus || had >= trainingGpus(plan, control);
   }
 
   /** UUIDs by PCI bus ID, also of GPUs that were lost since. */

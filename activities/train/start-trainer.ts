@@ -1,3 +1,4 @@
+import { trainingGpus } from '../../configs/schema/plan-hosts.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { findResumePoint, type ResumePoint } from '../shared/run/checkpoints.ts';
 import { archivePlan, writePlan } from '../shared/run/plan-file.ts';
@@ -5,7 +6,6 @@ import { requireNothingSaved } from '../shared/run/saved-steps.ts';
 import { writeControl } from '../shared/trainer/control-file.ts';
 import type { ClaimedRun } from './claim-run.ts';
 import type { TrainDependencies } from './dependencies.ts';
-import { requestedGpus } from './gpu-request.ts';
 import type { GpuWatch } from './gpu-watch.ts';
 import { endOrphans } from './kill-orphans.ts';
 import { launchOnHost, type HostLaunch } from './launch-on-host.ts';
@@ -45,6 +45,6 @@ export async function startTrainer(
   if (rendezvous?.here !== undefined) {
     await publishRendezvous(folder, { attempt, fence, trainerFence: fence, torchrun: rendezvous, resume });
   }
-  const launch = { job, fence, inputs, resume, rendezvous, gpus: requestedGpus(plan, control), without, gpuWait };
+  const launch = { job, fence, inputs, resume, rendezvous, gpus: trainingGpus(plan, control), without, gpuWait };
   return { running: await launchOnHost(dependencies, request, launch), quarantined };
 }

@@ -1,4 +1,4 @@
-/** Hosts of a plan. */
+/** Hosts and GPUs of a plan. */
 import { isEvaluation } from './plan-weights.ts';
 
 interface HostedPlan {
@@ -17,3 +17,9 @@ export const hostsOf = (plan: Pick<HostedPlan, 'epochs' | 'input'>): string[] =>
 /** Returns the number of GPUs per machine. A test uses the GPUs of one machine. */
 export const gpusPerHost = ({ gpus, input }: Pick<HostedPlan, 'gpus' | 'input'>): number =>
   gpus / (input.hosts?.length ?? 1);
+
+/** Returns the number of ranks that train on all hosts together: those of the plan, unless GPUs have failed. */
+export const trainingGpus = (
+  { gpus }: Pick<HostedPlan, 'gpus'>,
+  control: { gpus?: number | undefined } | null | undefined,
+): number => control?.gpus ?? gpus;

@@ -1,5 +1,6 @@
 /** Decides on which GPUs a run continues after one has failed. Pure. */
-import type { Attempt, AttemptGpus, RunPlan } from '../../configs/schema/index.ts';
+import type { Attempt, AttemptGpus } from '../../configs/schema/index.ts';
+import { trainingGpus } from '../../configs/schema/plan-hosts.ts';
 import { formatDuration } from '../../activities/shared/summary/format-time.ts';
 import { madeProgress, type Situation, type Verdict } from './verdict.ts';
 
@@ -94,7 +95,3 @@ function withChanges(verdict: Verdict, changes: string[], control?: Verdict['con
   // The verdict may have changed other values, such as the learning rate.
   return { ...verdict, change, control: { ...control, ...verdict.control, gpus: control.gpus } };
 }
-
-/** Returns the number of ranks that train, all of the plan unless GPUs have failed. */
-export const trainingGpus = ({ gpus }: Pick<RunPlan, 'gpus'>, control: { gpus?: number | undefined } | null): number =>
-  control?.gpus ?? gpus;

@@ -1,6 +1,6 @@
 import { ApplicationFailure, CancelledFailure, patched, sleep } from '@temporalio/workflow';
 import { errorCatalogue } from '../../configs/errors.ts';
-import { hostsOf } from '../../configs/schema/plan-hosts.ts';
+import { hostsOf, trainingGpus } from '../../configs/schema/plan-hosts.ts';
 import type { Attempt, Rollback, RunPlan, TrainerControl } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
@@ -8,7 +8,7 @@ import { hasCode } from '../support/coded-failure.ts';
 import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
 import { onLeader, diskSpace, gpuHealth } from '../support/policies.ts';
-import { knownGpus, trainingGpus } from './gpus.ts';
+import { knownGpus } from './gpus.ts';
 import { adoptAfterErrors, countUnwatchedSteps, trainAfterLostTest } from './patches.ts';
 import { startOver } from './reactions.ts';
 import { runAttempt } from './run-attempt.ts';
