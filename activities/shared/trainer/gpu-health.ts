@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GpuHealth, type GpuProblem } from '../../../configs/schema/index.ts';
+import { raceSignal } from '../download/sources/race-signal.ts';
 import type { Device } from './trainer-argv.ts';
 import { runTrainerCommand } from './trainer-command.ts';
 import type { PythonCommand } from './trainer-process.ts';
@@ -43,10 +44,9 @@ export async function readGpuHealth(
   const watch = watched.length === 0 ? [] : ['--watch', ...watched, '--seconds', String(watchSeconds)];
   const expected = known.length === 0 ? [] : ['--expect', ...known];
   const argv = ['gpu-health', '--gpu-folder', gpus.folder, ...expected, ...watch];
-  const reading = runTrainerCommand({ python, argv, output: GpuHealth, signal: AbortSignal.any([signal, isOver]) });
-  reading.catch(() => undefined); // it may settle after it was abandoned
+  const either = AbortSignal.any([signal, isOver]);
   try {
-    const health = await Promise.race([reading, rejectWhenAborted(signal), rejectWhenAborted(isOver)]);
+    const health = await raceSignal(runTrainerCommand({ python, argv, output: GpuHealth, signal: either }), either);
     return health.gpus.length === 0 && health.problem === null ? undefined : health;
   } catch (error) {
     signal.throwIfAborted();
@@ -56,13 +56,6 @@ export async function readGpuHealth(
     return { v: 1, at: Date.now() / 1000, problem, gpus: [], waiting: [] };
   }
 }
-
-const rejectWhenAborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    const onAbort = () => reject(signal.reason as Error); // `AbortSignal.timeout` and the SDK abort with errors
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
 
 /** Lists what is wrong with the GPUs and their driver. */
 export function listGpuProblems({ problem, gpus }: GpuHealth): GpuProblem[] {
