@@ -113,15 +113,14 @@ export const superviseArgv = (
   ...program,
 ];
 
-const gpuArgv = ({ without = [], ...request }: GpuRequest & { parentPid: number }) => [
-  ...leaseArgv(request),
-  ...(without.length === 0 ? [] : ['--without-gpus', ...without]),
-];
-
-const leaseArgv = ({ folder, device, count, priority, since, foreignMib, parentPid }: GpuRequest & { parentPid: number }) => [
-  ...['--gpu-folder', folder, '--gpus', String(count), '--device', device, '--gpu-priority', String(priority)],
-  ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--parent-pid', String(parentPid)],
-];
+const gpuArgv = (request: GpuRequest & { parentPid: number }) => {
+  const { folder, device, count, priority, since, foreignMib, parentPid, without = [] } = request;
+  return [
+    ...['--gpu-folder', folder, '--gpus', String(count), '--device', device, '--gpu-priority', String(priority)],
+    ...['--gpu-since', String(since), '--foreign-mib', String(foreignMib), '--parent-pid', String(parentPid)],
+    ...(without.length === 0 ? [] : ['--without-gpus', ...without]),
+  ];
+};
 
 /** Builds the torchrun part, without restarts: the workflow decides about them. @param ranks on all machines. */
 export const torchrunArgv = (ranks: number, rendezvous?: TorchrunRendezvous): string[] => [
