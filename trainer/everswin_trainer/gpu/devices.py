@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 # Without persistence mode the driver takes seconds to load.
 TIMEOUT_SECONDS = 20
@@ -69,6 +70,11 @@ def list_gpu_processes(uuid: str) -> list[str]:
     return [f"{', '.join(row[3:])} (pid {row[1]}, {row[2]} MiB)" for row in rows if len(row) >= 4 and row[0] == uuid]
 
 
+def nvml_text(value: Any) -> Any:
+    """Returns the text that NVML gives as text or as bytes, depending on its version. None stays None."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
 def _list_by_nvml() -> list[Gpu]:
     """Returns the GPUs that answer; empty without NVML."""
     try:
@@ -82,7 +88,7 @@ def _list_by_nvml() -> list[Gpu]:
         with suppress(pynvml.NVMLError):
             handle = pynvml.nvmlDeviceGetHandleByIndex(index)
             texts = (pynvml.nvmlDeviceGetUUID(handle), pynvml.nvmlDeviceGetName(handle))
-            uuid, name = (text.decode() if isinstance(text, bytes) else text for text in texts)
+            uuid, name = map(nvml_text, texts)
             gpus.append(Gpu(uuid, index, name, pynvml.nvmlDeviceGetMemoryInfo(handle).used >> 20))
     pynvml.nvmlShutdown()
     return gpus

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.gpu.devices import is_visible
+from everswin_trainer.gpu.devices import is_visible, nvml_text
 from everswin_trainer.gpu.lease import holding_run, leased_uuids
 from everswin_trainer.gpu.queue import guard, waiting_runs
 from everswin_trainer.gpu.xid import XidWatch
@@ -133,10 +133,10 @@ def _read(nvml: Any, index: int) -> Health:
     gpu = Health(f"index {index}", index, None)
     try:
         handle = _query(nvml, nvml.nvmlDeviceGetHandleByIndex, index)
-        gpu.uuid = _text(_query(nvml, nvml.nvmlDeviceGetUUID, handle)) or gpu.uuid
-        gpu.name = _text(_query(nvml, nvml.nvmlDeviceGetName, handle))
+        gpu.uuid = nvml_text(_query(nvml, nvml.nvmlDeviceGetUUID, handle)) or gpu.uuid
+        gpu.name = nvml_text(_query(nvml, nvml.nvmlDeviceGetName, handle))
         bus = _query(nvml, nvml.nvmlDeviceGetPciInfo, handle)
-        gpu.facts["bus"] = _text(bus.busId) if bus else None
+        gpu.facts["bus"] = nvml_text(bus.busId) if bus else None
         for part in (_read_heat, _read_memory_errors, _read_link, _read_processes):
             part(nvml, handle, gpu)
     except GpuLost as lost:
@@ -223,8 +223,3 @@ def _query(nvml: Any, function: Any, *arguments: Any) -> Any:
         if error.value in (nvml.NVML_ERROR_GPU_IS_LOST, nvml.NVML_ERROR_RESET_REQUIRED, nvml.NVML_ERROR_UNKNOWN):
             raise GpuLost(str(error)) from error
         return None
-
-
-def _text(value: Any) -> str | None:
-    """Returns text that NVML gives as text or as bytes, depending on its version."""
-    return value.decode(errors="replace") if isinstance(value, bytes) else value

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from everswin_trainer.gpu.devices import nvml_text
+
 # Errors after which the GPU does not work until it is reset (NVIDIA's Xid catalogue). A program may cause the others.
 FATAL = {
     46: "the GPU stopped processing",
@@ -73,7 +75,7 @@ class XidWatch:
                     event = self._nvml.nvmlEventSetWait_v2(events, int(left * 1000))
                 except self._nvml.NVMLError:
                     break
-                self._seen.add(Xid(_text(self._nvml.nvmlDeviceGetUUID(event.device)), int(event.eventData)))
+                self._seen.add(Xid(nvml_text(self._nvml.nvmlDeviceGetUUID(event.device)), int(event.eventData)))
                 deadline = min(deadline, time.monotonic() + 1.0)
         elif seconds > 0:
             time.sleep(seconds)
@@ -138,7 +140,3 @@ def _bus_key(bus: str) -> tuple[int, ...]:
     with suppress(ValueError):
         return (int(domain, 16), *(int(part, 16) for part in rest.split(".")[0].split(":")))
     return ()
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
