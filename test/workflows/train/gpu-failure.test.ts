@@ -113,16 +113,21 @@ const trainingOn = (folder: RunFolder, count: number) =>
     return steps.length > 0 ? live.owner : undefined;
   });
 
-const killTrainer = (pid: number): boolean => process.kill(pid, 'SIGKILL');
+/** Starts a run on four GPUs. The third one is lost while it trains, and its trainer is killed. */
+async function loseGpu({ client, nvml, home }: Machine, input: RunInput) {
+  const folder = runFolder(home, input.name);
+  const { handle } = await startRun(client, input);
+  const first = await trainingOn(folder, 4);
+  await nvml.set([{}, {}, gpuIsLost, {}]);
+  process.kill(first.pid, 'SIGKILL');
+  return { handle, folder, first };
+}
 
 test('a run continues on two of four GPUs when one is lost, and returns to all after an epoch', async () => {
-  await onFourGpus(['--step-seconds', '0.05', '--steps-per-epoch', '20'], async ({ client, nvml, home, notified }) => {
+  await onFourGpus(['--step-seconds', '0.05', '--steps-per-epoch', '20'], async (machine) => {
+    const { client, nvml, home, notified } = machine;
     const input = inputOf(true, 40);
-    const folder = runFolder(home, input.name);
-    const { handle } = await startRun(client, input);
-    const first = await trainingOn(folder, 4);
-    await nvml.set([{}, {}, gpuIsLost, {}]);
-    killTrainer(first.pid);
+    const { handle, folder } = await loseGpu(machine, input);
 
     const second = await trainingOn(folder, 2);
     expect(second.gpus).toEqual([gpuUuid(0), gpuUuid(1)]);
@@ -171,16 +176,12 @@ test('a run continues on two of four GPUs when one is lost, and returns to all a
 
 test('a trainer on two of four GPUs is adopted after kill -9 of its worker, and returns to all after an epoch', async () => {
   const switches = ['--step-seconds', '0.05', '--steps-per-epoch', '20'];
-  const body = async ({ client, nvml, home, startWorker }: Machine) => {
+  const body = async (machine: Machine) => {
+    const { nvml, startWorker } = machine;
     const worker = startWorker();
     let next: ChildProcess | undefined;
     try {
-      const input = inputOf(true, 100);
-      const folder = runFolder(home, input.name);
-      const { handle } = await startRun(client, input);
-      const first = await trainingOn(folder, 4);
-      await nvml.set([{}, {}, gpuIsLost, {}]);
-      killTrainer(first.pid);
+      const { handle, folder } = await loseGpu(machine, inputOf(true, 100));
       const second = await trainingOn(folder, 2);
       worker.kill('SIGKILL');
       next = startWorker();
@@ -208,13 +209,9 @@ test('a trainer on two of four GPUs is adopted after kill -9 of its worker, and 
 });
 
 test('a run waits with a notice for a lost GPU when its plan allows no fewer', async () => {
-  await onFourGpus(['--step-seconds', '0.05'], async ({ client, nvml, home, notified }) => {
-    const input = inputOf(false, 40);
-    const folder = runFolder(home, input.name);
-    const { handle } = await startRun(client, input);
-    const first = await trainingOn(folder, 4);
-    await nvml.set([{}, {}, gpuIsLost, {}]);
-    killTrainer(first.pid);
+  await onFourGpus(['--step-seconds', '0.05'], async (machine) => {
+    const { nvml, notified } = machine;
+    const { handle, folder, first } = await loseGpu(machine, inputOf(false, 40));
 
     const notice = await until(async () => (await statusOf(handle)).notice ?? undefined);
     expect(notice).toContain(`Waiting for 4 usable GPUs: ${third} is not usable`);
