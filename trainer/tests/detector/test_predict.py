@@ -17,10 +17,11 @@ def test_predict_leases_one_gpu_and_waits_while_others_hold_all(
     gpus = FakeGpus(tmp_path)
     gpus.have(2)
     monkeypatch.setenv("PATH", gpus.path)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    # lease_gpu sets it; monkeypatch restores only what it has set itself.
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
     def lease(name: str, parent_pid: int = os.getppid()) -> str:
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
         common = ["--detector", "d", "--images", "i", "--into", "r", "--out", "o", "--device", "cuda"]
         wanted = ["--job-dir", str(tmp_path / name / "job"), "--gpu-folder", str(gpus.folder)]
         predict.lease_gpu(predict.parse([*common, *wanted, "--parent-pid", str(parent_pid)]))
