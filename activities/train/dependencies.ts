@@ -6,8 +6,6 @@ import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 
 /** Sharing of this machine's GPUs among jobs. */
 interface GpuSharing extends GpuHealthSettings {
-  /** MiB of GPU memory that processes of other programs may use on a GPU that counts as free. */
-  foreignMib: number;
   /** Runs the work of a job that holds its GPUs; before that, the worker counts the activity as waiting. */
   withGpusHeld: <T>(work: () => Promise<T>) => Promise<T>;
 }

@@ -8,6 +8,8 @@ import type { PythonCommand } from './trainer-process.ts';
 export interface GpuHealthSettings {
   /** Folder of the leases and the queue, shared by all workers of the machine. */
   folder: string;
+  /** MiB of GPU memory that processes of other programs may use on a GPU that counts as free. */
+  foreignMib: number;
   /** Seconds between two readings of the health of the GPUs. */
   healthSeconds: number;
   /** Seconds after which a driver that does not answer counts as broken. It may first load for some seconds. */
@@ -17,7 +19,7 @@ export interface GpuHealthSettings {
 export interface HealthReader {
   python: PythonCommand;
   device: Device;
-  gpus: Pick<GpuHealthSettings, 'folder' | 'healthTimeoutSeconds'>;
+  gpus: Pick<GpuHealthSettings, 'folder' | 'foreignMib' | 'healthTimeoutSeconds'>;
 }
 
 interface HealthRequest {
@@ -43,7 +45,8 @@ export async function readGpuHealth(
   const isOver = AbortSignal.timeout(limitMs);
   const watch = watched.length === 0 ? [] : ['--watch', ...watched, '--seconds', String(watchSeconds)];
   const expected = known.length === 0 ? [] : ['--expect', ...known];
-  const argv = ['gpu-health', '--gpu-folder', gpus.folder, ...expected, ...watch];
+  const limits = ['--gpu-folder', gpus.folder, '--foreign-mib', String(gpus.foreignMib)];
+  const argv = ['gpu-health', ...limits, ...expected, ...watch];
   const either = AbortSignal.any([signal, isOver]);
   try {
     const health = await raceSignal(runTrainerCommand({ python, argv, output: GpuHealth, signal: either }), either);

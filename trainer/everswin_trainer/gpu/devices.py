@@ -10,6 +10,8 @@ from typing import Any
 
 # Without persistence mode the driver takes seconds to load.
 TIMEOUT_SECONDS = 20
+# Other programs may use this much memory of a GPU that counts as free, unless the worker sets another limit.
+FOREIGN_MIB = 1024
 # UNLISTED stands for all GPUs where nvidia-smi is missing, CPU for a machine whose GPUs are not used.
 UNLISTED, CPU = "gpus", "cpu"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.gpu.devices import is_visible, nvml_text
+from everswin_trainer.gpu.devices import FOREIGN_MIB, is_visible, nvml_text
 from everswin_trainer.gpu.lease import holding_run, leased_uuids
 from everswin_trainer.gpu.queue import guard, waiting_runs
 from everswin_trainer.gpu.xid import XidWatch
@@ -21,8 +21,6 @@ from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import read_environment
 
 MEBIBYTE = 1 << 20
-# Other programs may use this much, as for a lease (wait.py).
-FOREIGN_MIB = 1024
 
 OK, WARNING, UNUSABLE = "ok", "warning", "unusable"
 _ORDER = (OK, WARNING, UNUSABLE)
@@ -78,8 +76,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--expect", nargs="*", default=[], metavar="UUID", help="GPUs that must be there")
     parser.add_argument("--watch", nargs="*", default=[], metavar="UUID", help="GPUs whose Xid errors are awaited")
     parser.add_argument("--seconds", type=float, default=0, help="how long they are awaited before the others are read")
+    parser.add_argument("--foreign-mib", type=int, default=FOREIGN_MIB, help="memory that other programs may use")
     arguments = parser.parse_args(argv)
-    problem, gpus = read_health(arguments.expect, arguments.watch, arguments.seconds)
+    problem, gpus = read_health(arguments.expect, arguments.watch, arguments.seconds, arguments.foreign_mib)
     waiting: list[str] = []
     if arguments.gpu_folder is not None and arguments.gpu_folder.exists():
         name_lost(gpus, leased_uuids(arguments.gpu_folder))
@@ -92,7 +91,9 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def read_health(expect: Iterable[str], watch: list[str], seconds: float) -> tuple[str | None, list[Health]]:
+def read_health(
+    expect: Iterable[str], watch: list[str], seconds: float, foreign_mib: int
+) -> tuple[str | None, list[Health]]:
     """Returns what prevents a reading, and the health of each visible GPU and of each expected one that is missing."""
     try:
         import pynvml
@@ -105,7 +106,7 @@ def read_health(expect: Iterable[str], watch: list[str], seconds: float) -> tupl
         return (None if error.value in absent and not expect else f"NVML failed: {error}"), []
     try:
         errors = XidWatch(pynvml).wait(watch, seconds)
-        gpus = [_read(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+        gpus = [_read(pynvml, index, foreign_mib) for index in range(pynvml.nvmlDeviceGetCount())]
     except pynvml.NVMLError as error:
         return f"NVML failed: {error}", []
     finally:
@@ -129,7 +130,7 @@ def name_lost(gpus: list[Health], known: Iterable[str]) -> list[str]:
     return missing
 
 
-def _read(nvml: Any, index: int) -> Health:
+def _read(nvml: Any, index: int, foreign_mib: int) -> Health:
     gpu = Health(f"index {index}", index, None)
     try:
         handle = _query(nvml, nvml.nvmlDeviceGetHandleByIndex, index)
@@ -137,8 +138,9 @@ def _read(nvml: Any, index: int) -> Health:
         gpu.name = nvml_text(_query(nvml, nvml.nvmlDeviceGetName, handle))
         bus = _query(nvml, nvml.nvmlDeviceGetPciInfo, handle)
         gpu.facts["bus"] = nvml_text(bus.busId) if bus else None
-        for part in (_read_heat, _read_memory_errors, _read_link, _read_processes):
+        for part in (_read_heat, _read_memory_errors, _read_link):
             part(nvml, handle, gpu)
+        _read_processes(nvml, handle, gpu, foreign_mib)
     except GpuLost as lost:
         gpu.find("lost", UNUSABLE, f"the GPU does not answer: {lost}", REPLACE)
     return gpu
@@ -205,12 +207,12 @@ def _read_link(nvml: Any, handle: Any, gpu: Health) -> None:
         gpu.find("pcie", WARNING, f"PCIe runs at generation {generation} of {max_generation}", remedy)
 
 
-def _read_processes(nvml: Any, handle: Any, gpu: Health) -> None:
+def _read_processes(nvml: Any, handle: Any, gpu: Health, foreign_mib: int) -> None:
     processes = _query(nvml, nvml.nvmlDeviceGetComputeRunningProcesses, handle) or []
     foreign = [one for one in processes if JOB_ENV not in read_environment(one.pid)]
     used = sum(one.usedGpuMemory or 0 for one in foreign) // MEBIBYTE
     gpu.facts["foreignMib"] = used
-    if used > FOREIGN_MIB:
+    if used > foreign_mib:
         pids = ", ".join(str(one.pid) for one in foreign)
         gpu.find("foreign", WARNING, f"other programs use {used} MiB (pid {pids})", "End them, or wait for them.")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.gpu.devices import CPU, UNLISTED, Gpu, list_gpu_processes, list_gpus, visible_gpus
+from everswin_trainer.gpu.devices import CPU, FOREIGN_MIB, UNLISTED, Gpu, list_gpu_processes, list_gpus, visible_gpus
 from everswin_trainer.gpu.lease import Holder, Lease, clear_stale, try_acquire
 from everswin_trainer.gpu.queue import Ticket, guard
 from everswin_trainer.job.folder import Attempt, Job
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
     parser.add_argument("--gpu-priority", type=int, default=3, help="lower numbers go first")
     parser.add_argument("--gpu-since", type=float, help="Unix seconds; earlier requests go first")
-    parser.add_argument("--foreign-mib", type=int, default=1024)
+    parser.add_argument("--foreign-mib", type=int, default=FOREIGN_MIB)
     parser.add_argument("--without-gpus", nargs="*", default=[], metavar="UUID", help="GPUs that must not be leased")
     parser.add_argument("--parent-pid", type=int, metavar="PID", help="parent process; the wait ends when it ends")
 

@@ -99,6 +99,12 @@ def test_a_fault_is_found_with_a_verdict(nvml: FakeNvml, change: dict[str, Any],
     assert all(one["remedy"] for one in health["gpus"][0]["findings"])
 
 
+def test_other_programs_may_use_as_much_memory_as_the_worker_allows(nvml: FakeNvml) -> None:
+    nvml.have(healthy(0, processes=[[1, 2048]]))
+    assert found(read(nvml, "--foreign-mib", "2048")) == []
+    assert found(read(nvml, "--foreign-mib", "0")) == ["warning foreign: other programs use 2048 MiB (pid 1)"]
+
+
 def test_a_gpu_that_is_no_longer_listed_is_unusable(nvml: FakeNvml) -> None:
     nvml.have(healthy(0))
     health = read(nvml, "--expect", uuid(0), uuid(3))

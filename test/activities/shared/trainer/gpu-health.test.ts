@@ -35,6 +35,12 @@ test('readGpuHealth names what is wrong with each GPU', async () => {
   expect(problems[0]?.remedy).toBe('Replace the GPU.');
 });
 
+test('readGpuHealth warns of other programs at the limit of a lease', async () => {
+  await nvml.set([{ processes: [[1, 2048]] }]);
+  reader = { ...reader, gpus: { ...reader.gpus, foreignMib: 2048 } };
+  expect(listGpuProblems((await read()) ?? expect.fail('no reading'))).toEqual([]);
+});
+
 test('readGpuHealth gives up a driver that does not answer', async () => {
   await nvml.set([], { hangs: true });
   reader = { ...reader, gpus: { ...reader.gpus, healthTimeoutSeconds: 1 } };
