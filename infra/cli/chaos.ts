@@ -1,12 +1,8 @@
-import { execa } from 'execa';
-import { projectFile } from '../../workers/env.ts';
-import { exitCodes } from '../terminal/program.ts';
-import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
+import { runTestProgram, toArgv, type PassedOptions } from './run-test-program.ts';
 
-interface ChaosOptions {
+interface ChaosOptions extends PassedOptions {
   /** Runs the plans that take too long for the test suite, instead of the plan that the other options describe. */
   nightly?: boolean | undefined;
-  [option: string]: string | number | boolean | undefined;
 }
 
 /** The first plans have the seed and the numbers of test/chaos/chaos.test.ts. */
@@ -19,19 +15,5 @@ const nightlyPlans: string[][] = [
 ];
 
 /** Runs the fault injection of test/chaos. Exits with 1 when a run differs from the undisturbed one. */
-export async function chaos({ nightly = false, ...options }: ChaosOptions): Promise<void> {
-  const given = Object.entries(options).flatMap(([name, value]) =>
-    typeof value === 'string' || typeof value === 'number' ? [`--${name}`, `${value}`] : [],
-  );
-  const interruption = new AbortController();
-  void waitForInterrupt().then(() => interruption.abort());
-  for (const argv of nightly ? nightlyPlans : [given]) {
-    const main = projectFile('test/chaos/main.ts');
-    const running = execa(process.execPath, [main, ...argv], { stdio: 'inherit', reject: false });
-    // It stops its stack, which takes seconds.
-    interruption.signal.addEventListener('abort', () => running.kill('SIGTERM'), { once: true });
-    const { exitCode = 1 } = await running;
-    if (exitCode !== 0) process.exitCode = exitCode;
-    if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
-  }
-}
+export const chaos = ({ nightly = false, ...options }: ChaosOptions): Promise<void> =>
+  runTestProgram('test/chaos/main.ts', nightly ? nightlyPlans : [toArgv(options)]);
