@@ -6,10 +6,10 @@ export interface RunState {
   /** Attempt number, as events carry it, of the watched trainer. */
   watched: number;
   /** Watched trainer; null before its `started` event. */
-  trainer: WatchedTrainer | null;
+  trainer: TrainerState | null;
 }
 
-interface WatchedTrainer {
+interface TrainerState {
   resumedFrom: string | null;
   /** Completed epochs and iterations at the start of the watched trainer. */
   startEpoch: number;
@@ -72,7 +72,7 @@ function progressOf(event: TrainerEvent, before: Progress): Partial<Progress> {
   }
 }
 
-function watchTrainer(trainer: WatchedTrainer | null, event: TrainerEvent): WatchedTrainer | null {
+function watchTrainer(trainer: TrainerState | null, event: TrainerEvent): TrainerState | null {
   if (event.type === 'started') {
     const { resumedFrom, iteration, epoch } = event;
     return { resumedFrom, startEpoch: epoch, startIteration: iteration, epoch, iteration, firstStepAt: null };
