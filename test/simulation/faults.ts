@@ -4,8 +4,10 @@ import { systemError, type FileNode } from './machine/disk.ts';
 import type { SimulatedProcess } from './machine/process.ts';
 import { damagedContent } from './oracles.ts';
 import type { RankFailure } from './machine/trainer-model.ts';
-import type { Fault, Place } from './scenario.ts';
+import { deform } from './deform.ts';
+import type { Fault, Malformation, Message, Place } from './scenario.ts';
 import type { Simulation } from './simulation.ts';
+import { fromPayload, toPayload, type Payload } from './temporal/payload.ts';
 
 /** A fault that waits for the nth system call of a process. */
 interface ArmedFault {
@@ -22,6 +24,13 @@ interface FailingCalls {
   left: number;
 }
 
+/** A change of the next message of its kind. */
+interface MalformedMessage {
+  message: Message;
+  how: Malformation;
+  field: number;
+}
+
 const slowestCallMs = 20;
 
 export class Faults implements CallFaults {
@@ -29,6 +38,7 @@ export class Faults implements CallFaults {
   private armed: ArmedFault[] = [];
   private failing: FailingCalls[] = [];
   private rankFailure: RankFailure | 'hang' | undefined;
+  private malformed: MalformedMessage[] = [];
 
   constructor(simulation: Simulation) {
     this.simulation = simulation;
@@ -73,6 +83,11 @@ export class Faults implements CallFaults {
         return simulation.losePower(fault.downMs);
       case 'evict':
         return simulation.evictWorkflows();
+      case 'upgrade':
+        return simulation.upgrade(fault.downMs);
+      case 'malformed message':
+        this.malformed.push(fault);
+        return;
       case 'call error':
         this.failing.push({ place: fault.place, code: fault.code, callsLeft: fault.calls, left: fault.count });
         return;
@@ -98,6 +113,7 @@ export class Faults implements CallFaults {
     this.armed = [];
     this.failing = [];
     this.rankFailure = undefined;
+    this.malformed = [];
   }
 
   /** Returns the failure of the ranks that is due, once. */
@@ -105,6 +121,19 @@ export class Faults implements CallFaults {
     const failure = this.rankFailure;
     this.rankFailure = undefined;
     return failure;
+  }
+
+  /** Passes a message on, malformed if that is due. Messages without content stay as they are. */
+  pass(message: Message, payload: Payload): Payload {
+    const due = this.malformed.find((one) => one.message === message);
+    const value = fromPayload(payload);
+    if (due === undefined || value === undefined) return payload;
+    this.malformed = this.malformed.filter((one) => one !== due);
+    const changed = deform(value, due.how, due.field);
+    this.simulation.trace.add(`malformed ${message}: ${JSON.stringify(changed).slice(0, 100)}`);
+    this.simulation.counts.add(`malformed: ${message} ${due.how}`);
+    this.simulation.oracles.messageMalformed();
+    return toPayload(changed);
   }
 
   before(process: SimulatedProcess): number {

@@ -6,12 +6,22 @@ import type { TrainingShape } from './machine/trainer-model.ts';
 export type Action =
   | { kind: 'pause' | 'resume' | 'checkpointNow' | 'startOver' | 'cancel' | 'terminate' }
   | { kind: 'stopAfterEpoch' | 'extendEpochs'; epochs: number }
+  /** Resets the workflow by so many workflow tasks. */
+  | { kind: 'reset'; tasks: number }
   | { kind: 'change data' | 'trigger' | 'approve' | 'roll back' };
 
 /** What the user started: one training, a model that is retrained, or a sweep of two variants. */
 type Workload = 'train' | 'retrain' | 'sweep';
 
 export type Place = 'gpu-worker' | 'control-worker' | 'supervisor' | 'ranks';
+
+/** What another build, or a command of a person, may send to a workflow in another form than it expects. */
+const messages = ['result', 'heartbeat', 'signal'] as const;
+export type Message = (typeof messages)[number];
+
+/** How a message is malformed. */
+const malformations = ['missing', 'torn', 'without a field', 'with a field of another type'] as const;
+export type Malformation = (typeof malformations)[number];
 
 /** Error codes of system calls that pass. */
 const passingErrors = ['EMFILE', 'EIO', 'EACCES', 'ESTALE', 'ENOMEM', 'ENOSPC'] as const;
@@ -26,6 +36,9 @@ export type Fault =
   | { kind: 'stop server'; ms: number }
   | { kind: 'lose power'; downMs: number }
   | { kind: 'evict' }
+  /** Until then, the control workers run a build without the patches of workflows/train/patches.ts. */
+  | { kind: 'upgrade'; downMs: number }
+  | { kind: 'malformed message'; message: Message; how: Malformation; field: number }
   | { kind: 'call error'; place: Place; code: (typeof passingErrors)[number]; calls: number; count: number }
   | { kind: 'fill disk'; ms: number }
   | { kind: 'damage checkpoint'; which: 'newest' | 'all' | 'manifest' }
@@ -72,6 +85,8 @@ const faultKinds: FaultKind[] = [
   'stop server',
   'lose power',
   'evict',
+  'upgrade',
+  'malformed message',
   'call error',
   'fill disk',
   'damage checkpoint',
@@ -87,6 +102,7 @@ const actionKinds: Action['kind'][] = [
   'extendEpochs',
   'cancel',
   'terminate',
+  'reset',
 ];
 
 /** Lines that trainers leave in the log, one for each reaction of configs/failures.json that ends or continues a run. */
@@ -160,6 +176,7 @@ function momentOf(random: Random): Moment {
 function planAction(random: Random, kind: Action['kind']): Action {
   if (kind === 'stopAfterEpoch') return { kind, epochs: random.count(2) };
   if (kind === 'extendEpochs') return { kind, epochs: 2 + random.count(2) };
+  if (kind === 'reset') return { kind, tasks: random.count(random.chance(0.5) ? 3 : 20) };
   return { kind };
 }
 
@@ -184,7 +201,12 @@ function planFault(random: Random, kind: FaultKind): Fault {
     case 'stop server':
       return { kind, ms: random.between(1_000, 60_000) };
     case 'lose power':
+    case 'upgrade':
       return { kind, downMs };
+    case 'malformed message': {
+      const [message, how] = [random.pick(messages), random.pick(malformations)];
+      return { kind, message, how, field: random.count(40) };
+    }
     case 'call error':
       return {
         kind,

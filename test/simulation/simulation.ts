@@ -81,6 +81,10 @@ export class Simulation {
   private lastMoment = Infinity;
   private healedAt = Infinity;
   private closedAt = 0;
+  /** Whether control workers start in the build before the patches. */
+  private runsOldBuild: boolean;
+  /** A run that the old build ended may show defects that were corrected since. */
+  private isEndedByOldBuild = false;
 
   constructor(vm: WorkflowVm, scenario: Scenario, onLine?: (line: string) => void) {
     this.vm = vm;
@@ -88,6 +92,7 @@ export class Simulation {
     this.random = new Random(`${scenario.seed} world`);
     this.trace = new Trace(() => this.clock.now, onLine);
     this.oracles = new Oracles(scenario.shape.keepLast);
+    this.runsOldBuild = scenario.events.some((event) => 'fault' in event && event.fault.kind === 'upgrade');
     this.faults = new Faults(this);
     this.disk = new Disk(() => this.clock.now);
     const violate = (oracle: string, text: string) => this.oracles.violate(oracle as OracleName, text);
@@ -99,6 +104,7 @@ export class Simulation {
       onClosed: (execution) => this.closed(execution),
       onStatus: (execution, status) => this.countDecisions(execution, status),
       onTimeout: () => this.reached('timeout'),
+      pass: (message, payload) => this.faults.pass(message, payload),
     });
     this.stubs = {
       dataVersion: () => this.workload.dataVersion,
@@ -194,6 +200,13 @@ export class Simulation {
     this.find(place)?.signal('SIGTERM');
   }
 
+  /** Replaces the control worker by one of the present build. */
+  upgrade(downMs: number): void {
+    this.runsOldBuild = false;
+    this.setDownTime('control-worker', downMs);
+    this.stopWorker('control-worker');
+  }
+
   losePower(downMs: number): void {
     this.setDownTime('gpu-worker', downMs);
     this.setDownTime('control-worker', downMs);
@@ -247,6 +260,10 @@ export class Simulation {
     const { workflowType, status, failure, args } = execution;
     this.closedAt = this.clock.now;
     this.counts.add(`ending: ${workflowType} ${status}${failure === undefined ? '' : ` ${typeOf(failure)}`}`);
+    if (execution.isClosedByOldBuild && status !== 'COMPLETED' && status !== 'CONTINUED_AS_NEW') {
+      this.isEndedByOldBuild = true;
+      return;
+    }
     this.oracles.checkClosed(execution);
     if (workflowType === workflowTypes.trainDetector)
       this.checkRun(RunInput.parse(fromPayload(args[0])).name, status === 'COMPLETED');
@@ -286,6 +303,7 @@ export class Simulation {
   private heal(): void {
     this.trace.add('all faults are over');
     this.faults.clear();
+    if (this.runsOldBuild) this.upgrade(usualDownMs);
     this.workload.takeCare();
   }
 
@@ -328,7 +346,7 @@ export class Simulation {
   }
 
   private connectControlWorker(process: SimulatedProcess): Promise<ActivityWorker> {
-    this.controlWorkers.push(new ControlWorker(this.server, this.vm, process));
+    this.controlWorkers.push(new ControlWorker(this.server, this.vm, process, this.runsOldBuild));
     const activities = createControlActivities(this.stubs);
     return Promise.resolve(
       new ActivityWorker(this.server, { process, queues: ['everswin'], activities, maxThrottleMs: 60_000 }),
@@ -338,6 +356,7 @@ export class Simulation {
   /** Everything has ended: all workflows, all planned starts and all processes of trainers. */
   private isOver(): boolean {
     const { server, clock, oracles } = this;
+    if (this.isEndedByOldBuild) return true;
     if (this.workload.plannedStarts > 0 || server.executions.some(({ isOpen }) => isOpen)) return false;
     const left = [...this.host.processes.values()].filter(({ name }) => name === 'supervisor' || name === 'ranks');
     if (left.length > 0 && clock.now > Math.max(this.closedAt, this.healedAt) + leftoverMs)

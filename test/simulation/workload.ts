@@ -84,6 +84,7 @@ export class Workload {
   /** Starts a workflow that did not complete again, as users do with half of them. */
   closed({ workflowId: id, status }: Execution): void {
     const { clock, random } = this.world;
+    if (this.world.server.newest(id)?.isOpen === true) return;
     if (id !== this.start.workflowId || status === 'COMPLETED' || this.restarts > 0 || random.chance(0.5)) return;
     this.restarts += 1;
     this.plannedStarts += 1;
@@ -103,6 +104,11 @@ export class Workload {
         return this.newestOpen(this.start.workflowType)?.requestCancel();
       case 'terminate':
         return this.newestOpen(this.start.workflowType)?.terminate();
+      case 'reset': {
+        const execution = this.newestOpen(this.start.workflowType);
+        if (execution !== undefined) this.world.server.reset(execution, action.tasks);
+        return;
+      }
       case 'pause':
       case 'resume':
       case 'checkpointNow':

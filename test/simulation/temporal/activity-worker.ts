@@ -82,7 +82,8 @@ export class ActivityWorker {
     this.running.add(environment);
     let result: ActivityResult;
     try {
-      result = { completed: toPayload(await environment.run(run as never, ...(fromPayloads(task.args) as never[]))) };
+      const returned = await environment.run(run as never, ...(fromPayloads(task.args) as never[]));
+      result = { completed: server.pass('result', toPayload(returned)) };
     } catch (error) {
       const isCancelled = error instanceof CancelledFailure && environment.context.cancellationSignal.aborted;
       result = isCancelled ? { cancelled: cancelledToFailure(error) } : { failed: toFailure(error) };
@@ -101,7 +102,7 @@ export class ActivityWorker {
     let isOver = false;
     const send = async (): Promise<void> => {
       while (pending !== undefined && !isOver) {
-        const details = toPayload(pending.details);
+        const details = server.pass('heartbeat', toPayload(pending.details));
         pending = undefined;
         isThrottled = true;
         const answer = await server.call(process, () => task.heartbeat(token, details));

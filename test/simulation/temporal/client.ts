@@ -53,7 +53,10 @@ export function createClient(server: SimulatedServer, process: SimulatedProcess,
 
   const getHandle = (workflowId: string, runId?: string) => ({
     signal: (name: string, ...args: unknown[]): Promise<void> =>
-      call(() => findOpen(workflowId, runId).signal(name, args.map(toPayload))),
+      call(() => {
+        const input = args.map((arg) => server.pass('signal', toPayload(arg)));
+        findOpen(workflowId, runId).signal(name, input);
+      }),
     cancel: (): Promise<void> => call(() => findOpen(workflowId, runId).requestCancel()),
     terminate: (): Promise<void> => call(() => findOpen(workflowId, runId).terminate()),
     async query(name: string): Promise<unknown> {

@@ -11,15 +11,18 @@ const longestDetails = 20_000;
 
 export class ControlWorker {
   readonly process: SimulatedProcess;
+  /** Whether it runs the build before the patches of workflows/train/patches.ts. */
+  readonly isOldBuild: boolean;
   private readonly server: SimulatedServer;
   private readonly vm: WorkflowVm;
   private readonly cache = new Map<string, WorkflowExecutor>();
   private hasOpenPoll = true;
 
-  constructor(server: SimulatedServer, vm: WorkflowVm, process: SimulatedProcess) {
+  constructor(server: SimulatedServer, vm: WorkflowVm, process: SimulatedProcess, isOldBuild: boolean) {
     this.server = server;
     this.vm = vm;
     this.process = process;
+    this.isOldBuild = isOldBuild;
     process.onExit(() => void this.evictAll());
     server.connectControl(this);
   }

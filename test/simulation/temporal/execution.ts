@@ -24,6 +24,14 @@ export interface ExecutionStart {
   runId: string;
   args: Payload[];
   parent?: Parent;
+  reset?: Reset;
+}
+
+/** Origin of a run that a reset has started. */
+interface Reset {
+  execution: Execution;
+  /** Number of workflow tasks that the new run does not repeat. */
+  kept: number;
 }
 
 /** One workflow task as the history records it: what the workflow was told, and its commands. */
@@ -31,6 +39,11 @@ interface RecordedTask {
   activation: Activation;
   commands: Command[];
   patches: string[];
+}
+
+/** A workflow task that was handed to a worker. */
+interface StartedTask {
+  jobs: Job[];
 }
 
 const workflowTaskTimeoutMs = 10_000;
@@ -48,6 +61,8 @@ export class Execution {
   failure: Failure | undefined;
   /** Number of events in the history, as the server would count them. */
   events = 2;
+  /** Whether a worker of the old build ended it. */
+  isClosedByOldBuild = false;
   /** Number of workflow tasks that were lost or rejected. */
   lostTasks = 0;
   readonly updates = new Map<string, UpdateRequest>();
@@ -59,18 +74,20 @@ export class Execution {
   private readonly children = new Map<number, Execution>();
   private readonly closeListeners: (() => void)[] = [];
   /** Names the workflow task that was handed to a worker; undefined while none is. */
-  private startedTask: object | undefined;
+  private startedTask: StartedTask | undefined;
+  private updateCount = 0;
   private isTaskScheduled = false;
 
-  constructor(server: SimulatedServer, { workflowType, workflowId, runId, args, parent }: ExecutionStart) {
+  constructor(server: SimulatedServer, { workflowType, workflowId, runId, args, parent, reset }: ExecutionStart) {
     this.server = server;
     this.workflowType = workflowType;
     this.workflowId = workflowId;
     this.runId = runId;
     this.args = args;
     this.parent = parent;
-    this.startedAt = server.clock.now;
-    this.deliver({ initializeWorkflow: { workflowId, workflowType, arguments: args } });
+    this.startedAt = reset?.execution.startedAt ?? server.clock.now;
+    if (reset === undefined) this.deliver({ initializeWorkflow: { workflowId, workflowType, arguments: args } });
+    else this.continueFrom(reset);
   }
 
   get isOpen(): boolean {
@@ -101,7 +118,7 @@ export class Execution {
   }
 
   update(name: string, input: Payload[]): UpdateRequest {
-    const id = `update-${this.updates.size + 1}`;
+    const id = `update-${(this.updateCount += 1)}`;
     const request = new UpdateRequest(id, name);
     this.updates.set(id, request);
     const meta = { identity: 'simulation', updateId: id };
@@ -129,13 +146,15 @@ export class Execution {
     this.isTaskScheduled = false;
     if (!this.isOpen || this.startedTask !== undefined) return;
     const { server } = this;
-    const task = {};
-    this.startedTask = task;
     const jobs = orderJobs(this.inbox.splice(0));
+    const task = { jobs };
+    this.startedTask = task;
     const startedAt = server.clock.now;
-    server.later(workflowTaskTimeoutMs, () => this.loseTask(task, jobs));
+    server.later(workflowTaskTimeoutMs, () => this.loseTask(task));
     await worker.process.sleep(server.taskLatencyMs());
     if (this.startedTask !== task) return;
+    // The old build cannot replay the patches of the present one.
+    if (worker.isOldBuild && this.history.some(({ patches }) => patches.length > 0)) return this.loseTask(task);
     const activation: Activation = {
       jobs,
       at: startedAt,
@@ -144,13 +163,12 @@ export class Execution {
       continueAsNewSuggested: this.events > suggestedHistoryLength,
     };
     const executor = await worker.executor(this);
-    const answer = await server.whileActivating(() => executor.activate(activation, false));
-    await server
-      .call(worker.process, () => this.complete(task, activation, answer), workflowTaskTimeoutMs)
-      .catch((error: unknown) => {
-        if (!isDeadlineExceeded(error)) server.violate('workflow task', `${this.workflowId}: ${String(error)}`);
-        this.loseTask(task, jobs);
-      });
+    const answer = await server.whileActivating(() => executor.activate(activation, worker.isOldBuild));
+    const complete = () => this.complete(task, activation, answer, worker.isOldBuild);
+    await server.call(worker.process, complete, workflowTaskTimeoutMs).catch((error: unknown) => {
+      if (!isDeadlineExceeded(error)) server.violate('workflow task', `${this.workflowId}: ${String(error)}`);
+      this.loseTask(task);
+    });
     if (this.status !== 'RUNNING') await worker.finish(this);
   }
 
@@ -174,7 +192,7 @@ export class Execution {
   }
 
   /** Accepts the answer of a workflow task, unless the task is over. */
-  private complete(task: object, activation: Activation, answer: Answer): void {
+  private complete(task: StartedTask, activation: Activation, answer: Answer, isOldBuild: boolean): void {
     const { server, inbox } = this;
     if (this.startedTask !== task || !this.isOpen) return;
     this.startedTask = undefined;
@@ -190,15 +208,16 @@ export class Execution {
     }
     server.trace(`${this.workflowId}: ${formatJobs(activation.jobs)} -> ${format(answer.commands)}`);
     this.record(activation, answer.commands, answer.flags);
+    this.isClosedByOldBuild = closes && isOldBuild;
     for (const command of answer.commands) this.apply(command);
     if (inbox.length > 0) this.scheduleTask();
   }
 
-  private loseTask(task: object, jobs: Job[]): void {
+  private loseTask(task: StartedTask): void {
     if (this.startedTask !== task || !this.isOpen) return;
     this.startedTask = undefined;
     this.server.trace(`${this.workflowId}: workflow task lost`);
-    this.repeatTask(jobs);
+    this.repeatTask(task.jobs);
   }
 
   /** Schedules a workflow task again. An instance that has run it already is ahead of the history, so it is evicted. */
@@ -233,7 +252,60 @@ export class Execution {
     this.events += 3 + commands.length;
   }
 
-  private apply(command: Command): void {
+  /** Returns whether a reset to this task is simulated. Runs with parents or children are not reset. */
+  canReset(kept: number): boolean {
+    const started = this.history.slice(0, kept).flatMap(({ commands }) => commands);
+    return (
+      this.isOpen &&
+      this.parent === undefined &&
+      this.history.length > kept &&
+      started.every(({ startChildWorkflowExecution }) => startChildWorkflowExecution == null)
+    );
+  }
+
+  /**
+   * Takes over a history up to a task: that task receives its jobs again, activities without a result start again, and
+   * later signals, updates and cancellations are delivered again.
+   */
+  private continueFrom({ execution, kept }: Reset): void {
+    const { history, updates } = execution;
+    this.isTaskScheduled = true;
+    this.history.push(...history.slice(0, kept));
+    const [repeated, ...later] = history.slice(kept);
+    const delivered = [...this.history, ...(repeated === undefined ? [] : [repeated])].flatMap(
+      ({ activation }) => activation.jobs,
+    );
+    const resolved = new Set(delivered.flatMap(({ resolveActivity }) => resolveActivity?.seq ?? []));
+    const fired = new Set(delivered.flatMap(({ fireTimer }) => fireTimer?.seq ?? []));
+    this.updateCount = execution.updateCount;
+    for (const { activation, commands } of this.history) {
+      this.events = activation.historyLength + commands.length;
+      for (const { doUpdate } of activation.jobs) this.expectUpdate(doUpdate, updates);
+      for (const command of commands)
+        if (!resolved.has(command.scheduleActivity?.seq ?? 0) && !fired.has(command.startTimer?.seq ?? 0))
+          this.apply(command, this.server.clock.now - activation.at);
+    }
+    const isRequest = ({ signalWorkflow, doUpdate, cancelWorkflow }: Job) =>
+      signalWorkflow != null || doUpdate != null || cancelWorkflow != null;
+    const unseen = [...(execution.startedTask?.jobs ?? []), ...execution.inbox];
+    const requests = [...later.flatMap(({ activation }) => activation.jobs), ...unseen].filter(isRequest);
+    for (const job of [...(repeated?.activation.jobs ?? []), ...requests]) {
+      this.expectUpdate(job.doUpdate, updates);
+      this.deliver(job.doUpdate == null ? job : { doUpdate: { ...job.doUpdate, runValidator: true } });
+    }
+    this.isTaskScheduled = false;
+    this.scheduleTask();
+  }
+
+  /** The client of an update that is delivered again waits for its outcome in this run. */
+  private expectUpdate(update: Job['doUpdate'], known: ReadonlyMap<string, UpdateRequest>): void {
+    const id = update?.protocolInstanceId ?? '';
+    const found = known.get(id);
+    if (found !== undefined) this.updates.set(id, new UpdateRequest(id, found.name));
+  }
+
+  /** @param agoMs time since the server received the command, in a history that a reset took over. */
+  private apply(command: Command, agoMs = 0): void {
     const { server } = this;
     if (command.scheduleActivity != null) {
       const task = new ActivityTask(server, this, command.scheduleActivity);
@@ -242,7 +314,7 @@ export class Execution {
     } else if (command.requestCancelActivity != null) this.cancelActivity(command.requestCancelActivity.seq ?? 0);
     else if (command.startTimer != null) {
       const { seq = 0, startToFireTimeout } = command.startTimer;
-      const timer = server.later(tsToMs(startToFireTimeout), () => {
+      const timer = server.later(tsToMs(startToFireTimeout) - agoMs, () => {
         this.timers.delete(seq ?? 0);
         this.events += 1;
         this.deliver({ fireTimer: { seq } });

@@ -5,6 +5,7 @@ import type { SimulatedProcess } from '../machine/process.ts';
 import type { Failure } from '../workflow-vm.ts';
 import type { ActivityTask } from './activity-task.ts';
 import type { ControlWorker } from './control-worker.ts';
+import type { Message } from '../scenario.ts';
 import { Execution, type ExecutionStart } from './execution.ts';
 import type { Payload } from './payload.ts';
 import type { ActivityWorker } from './activity-worker.ts';
@@ -25,6 +26,8 @@ interface ServerOptions {
   onStatus: (execution: Execution, status: unknown) => void;
   /** An attempt of an activity timed out. */
   onTimeout: () => void;
+  /** Returns a message to a workflow as it arrives. */
+  pass: (message: Message, payload: Payload) => Payload;
 }
 
 export class SimulatedServer {
@@ -39,6 +42,7 @@ export class SimulatedServer {
   readonly unreachable = new Set<SimulatedProcess>();
   readonly onStatus: ServerOptions['onStatus'];
   readonly onTimeout: ServerOptions['onTimeout'];
+  readonly pass: ServerOptions['pass'];
   private readonly random: Random;
   private readonly onClosed: (execution: Execution) => void;
   private readonly byId = new Map<string, Execution>();
@@ -49,10 +53,11 @@ export class SimulatedServer {
   private isDown = false;
   private overdue: (() => void)[] = [];
 
-  constructor({ clock, random, trace, violate, onClosed, onStatus, onTimeout }: ServerOptions) {
+  constructor({ clock, random, trace, violate, onClosed, onStatus, onTimeout, pass }: ServerOptions) {
     this.onClosed = onClosed;
     this.onStatus = onStatus;
     this.onTimeout = onTimeout;
+    this.pass = pass;
     this.clock = clock;
     this.random = random;
     this.trace = trace;
@@ -118,6 +123,18 @@ export class SimulatedServer {
 
   continueAsNew({ workflowType, workflowId, parent }: Execution, args: Payload[]): void {
     this.start({ workflowType, workflowId, args, ...(parent === undefined ? {} : { parent }) });
+  }
+
+  /**
+   * Resets a workflow: a new run continues its history up to a task, and the old run is terminated.
+   * @param tasks number of workflow tasks that are repeated.
+   */
+  reset(execution: Execution, tasks: number): void {
+    const kept = Math.max(0, execution.history.length - tasks);
+    if (!execution.canReset(kept)) return;
+    const { workflowType, workflowId, args } = execution;
+    this.start({ workflowType, workflowId, args, reset: { execution, kept } });
+    execution.terminate();
   }
 
   hasClosed(execution: Execution): void {
