@@ -34,7 +34,8 @@ export async function readReferences(home: string): Promise<References> {
   return { by };
 }
 
+/** Lists the runs of this home. The folder of a run may be a symbolic link, for example to a larger disk. */
 export async function listRuns(home: string): Promise<string[]> {
   const entries = (await ignoreMissing(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
-  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  return entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map((entry) => entry.name);
 }

@@ -1,9 +1,12 @@
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { homeFolders, jobFolder, type JobFolder } from '../../configs/paths.ts';
+import { jobFolder, runFolder, type JobFolder } from '../../configs/paths.ts';
 import { TrainerOwner } from '../../configs/schema/index.ts';
+import { listRuns } from '../plan/references.ts';
+import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { readJson } from '../shared/files/json-file.ts';
+import { ignoreStorageErrors } from '../shared/files/storage-error.ts';
 import { listParents } from '../shared/trainer/process-descendants.ts';
 import { isAlive, processStartTicks } from '../shared/trainer/process-identity.ts';
 import { trainerGraceSeconds } from '../shared/trainer/trainer-argv.ts';
@@ -24,7 +27,8 @@ interface Orphan {
  * @returns the killed processes.
  */
 export async function killOrphans(home: string, graceMs = trainerGraceSeconds * 1000): Promise<Orphan[]> {
-  const orphans = await findOrphans(home);
+  const runs = await Promise.all((await listRuns(home)).map((runId) => resolvePath(runFolder(home, runId).root)));
+  const orphans = await findOrphans((job) => runs.some((run) => run !== undefined && job.startsWith(`${run}/`)));
   if (orphans.length === 0) return [];
   await sleep(graceMs, undefined, { ref: false });
   return kill(orphans);
@@ -34,11 +38,12 @@ export async function killOrphans(home: string, graceMs = trainerGraceSeconds * 
  * Waits until no process of a job without a known supervisor is alive, and kills those that outlast the grace period.
  * Until then they may still complete a checkpoint.
  */
-export async function endOrphans(home: string, job: JobFolder, graceMs = trainerGraceSeconds * 1000): Promise<void> {
+export async function endOrphans({ dir }: JobFolder, graceMs = trainerGraceSeconds * 1000): Promise<void> {
+  const resolved = await resolvePath(dir);
   const ends = performance.now() + graceMs;
   const stopped = new Set<number>();
   for (;;) {
-    const orphans = (await findOrphans(home)).filter((orphan) => orphan.job === job.dir);
+    const orphans = await findOrphans((job) => job === resolved);
     if (orphans.length === 0) return;
     await stopSupervisors(orphans, stopped);
     if (performance.now() > ends) await kill(orphans);
@@ -73,27 +78,32 @@ async function kill(orphans: readonly Orphan[]): Promise<Orphan[]> {
   return killed;
 }
 
-async function findOrphans(home: string): Promise<Orphan[]> {
-  const runs = await realpath(homeFolders(home).runs).catch(() => undefined);
-  if (runs === undefined) return [];
+/** @param isOurs tells the jobs to search by their folder, which has no symbolic links. */
+async function findOrphans(isOurs: (job: string) => boolean): Promise<Orphan[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const found = await Promise.all(
     pids.map(async (pid): Promise<Orphan[]> => {
       const startTicks = await processStartTicks(pid);
       const job = await readJobVariable(pid);
-      if (startTicks === undefined || !job?.startsWith(`${runs}/`)) return [];
+      if (startTicks === undefined || job === undefined || !isOurs(job)) return [];
       return (await hasSupervisor(job)) ? [] : [{ pid, startTicks, job }];
     }),
   );
   return found.flat();
 }
 
-const hasSupervisor = async (job: string): Promise<boolean> => {
+/** A supervisor whose record cannot be read counts as alive: its job is left alone, and no other job waits for it. */
+const hasSupervisor = (job: string): Promise<boolean> => ignoreStorageErrors(readSupervisor(job), true);
+
+async function readSupervisor(job: string): Promise<boolean> {
   const owner = await readJson(jobFolder(job).owner, TrainerOwner);
   if (owner === undefined) return false;
   // Slurm starts ranks here for a supervisor on another host, whose state is unknown here.
   return owner.host !== hostname() || (await isAlive(owner));
-};
+}
+
+const resolvePath = (path: string): Promise<string | undefined> =>
+  ignoreStorageErrors(ignoreMissing(realpath(path)), undefined);
 
 /** Reads EVERSWIN_JOB from the environment of a process; undefined if another user owns the process. */
 async function readJobVariable(pid: number): Promise<string | undefined> {

@@ -4,14 +4,13 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ErrorCode } from '../../configs/errors.ts';
 import { runFolder, type JobFolder } from '../../configs/paths.ts';
 import { TrainerExit, TrainerOwner, type LastDetails } from '../../configs/schema/index.ts';
-import { listRuns } from '../plan/references.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { currentFence } from '../shared/run/fence.ts';
 import { readProgress } from '../shared/run/progress-reader.ts';
-import { listJobs } from '../shared/trainer/host-topology.ts';
 import { findLiveJob } from '../shared/trainer/trainer-process.ts';
 import { findLostWatcher, type Watcher } from '../shared/trainer/watcher-file.ts';
 import { AttemptProgress } from './attempt-progress.ts';
+import { forEachJob } from './for-each-job.ts';
 
 /** Client that completes activity tasks by their token. */
 export interface ReportingClient {
@@ -23,10 +22,7 @@ export interface ReportingClient {
  * workflow learns of the loss at once instead of after the heartbeat timeout.
  */
 export async function reportLostWatchers(home: string, client: ReportingClient): Promise<void> {
-  for (const runId of await listRuns(home)) {
-    const { progress } = runFolder(home, runId).train;
-    for (const job of await listJobs(home, runId)) await reportLostWatcher(job, progress, client);
-  }
+  await forEachJob(home, (job, runId) => reportLostWatcher(job, runFolder(home, runId).train.progress, client));
 }
 
 /** @param progressFile of the run; all hosts share it. */

@@ -31,7 +31,7 @@ export async function startTrainer(
   const { plan, attempt, control, rollback, savedIteration = null } = request;
   const inputs = await prepareInputs(dependencies, plan);
   // Ranks save when their supervisor dies, so the newest checkpoint is known only after they have ended.
-  await endOrphans(dependencies.home, job);
+  await endOrphans(job);
   const { from, quarantined } = await findResumePoint({ folder, plan, rollback, assertFence });
   if (from === undefined) await requireNothingSaved({ job: folder.train, plan, rollback, savedIteration, quarantined });
   const planHash = from?.manifest.planHash;

@@ -1,9 +1,8 @@
 import type { Context } from '@temporalio/activity';
 import type { JobFolder } from '../../configs/paths.ts';
-import { listRuns } from '../plan/references.ts';
-import { listJobs } from '../shared/trainer/host-topology.ts';
 import { findLiveJob, requestStop } from '../shared/trainer/trainer-process.ts';
 import { readWatcher } from '../shared/trainer/watcher-file.ts';
+import { forEachJob } from './for-each-job.ts';
 
 /** Client that finds out whether a workflow is open. */
 type DescribingClient = Pick<Context['client']['workflow'], 'getHandle'>;
@@ -14,9 +13,7 @@ type DescribingClient = Pick<Context['client']['workflow'], 'getHandle'>;
  * two attempts, or without a worker.
  */
 export async function stopAbandonedJobs(home: string, workflow: DescribingClient): Promise<void> {
-  for (const runId of await listRuns(home)) {
-    for (const job of await listJobs(home, runId)) await stopIfAbandoned(job, workflow);
-  }
+  await forEachJob(home, (job) => stopIfAbandoned(job, workflow));
 }
 
 async function stopIfAbandoned(job: JobFolder, workflow: DescribingClient): Promise<void> {

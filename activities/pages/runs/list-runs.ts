@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises';
-import { homeFolders, runFolder } from '../../../configs/paths.ts';
+import { runFolder } from '../../../configs/paths.ts';
 import { RunName } from '../../../configs/schema/index.ts';
+import { listRuns } from '../../plan/references.ts';
 import { readFileMark } from '../../shared/files/file-mark.ts';
-import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
+import { ignoreStorageErrors } from '../../shared/files/storage-error.ts';
 
 export interface RunSummary {
   readonly runId: string;
@@ -13,19 +13,17 @@ export interface RunSummary {
 
 /** Lists the runs on this machine, most recently changed first. */
 export async function listRunFolders(home: string): Promise<RunSummary[]> {
-  const entries = (await ignoreMissing(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
-  const runs = await Promise.all(
-    entries
-      .filter((entry) => entry.isDirectory() && RunName.safeParse(entry.name).success)
-      .map(({ name }) => inspectRun(home, name)),
-  );
+  const names = (await listRuns(home)).filter((name) => RunName.safeParse(name).success);
+  const runs = await Promise.all(names.map((name) => inspectRun(home, name)));
   return runs.sort((a, b) => (b.changedAt ?? 0) - (a.changedAt ?? 0) || a.runId.localeCompare(b.runId));
 }
 
 async function inspectRun(home: string, runId: string): Promise<RunSummary> {
   const folder = runFolder(home, runId);
   const [progress, report] = await Promise.all(
-    [folder.train.progress, `${folder.report}/report.json`].map(readFileMark),
+    [folder.train.progress, `${folder.report}/report.json`].map((path) =>
+      ignoreStorageErrors(readFileMark(path), undefined),
+    ),
   );
   const times = [progress, report].flatMap((mark) => (mark === undefined ? [] : Number(mark.mtimeNs) / 1e9));
   return { runId, changedAt: times.length > 0 ? Math.max(...times) : null, hasReport: report !== undefined };

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { mkdir, symlink } from 'node:fs/promises';
 import { afterEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { listDescendants } from '../../../activities/shared/trainer/process-descendants.ts';
@@ -5,6 +7,7 @@ import { processStartTicks } from '../../../activities/shared/trainer/process-id
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { killOrphans } from '../../../activities/train/kill-orphans.ts';
+import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
@@ -13,7 +16,7 @@ let run: MiniRun | undefined;
 afterEach(() => run?.remove());
 
 /** Starts a trainer that ignores SIGTERM. */
-async function startIgnoringSigterm(): Promise<{
+async function startIgnoringSigterm(prepare: (home: string) => Promise<void> = async () => {}): Promise<{
   supervisor: number;
   rank: number;
   outcome: Promise<unknown>;
@@ -21,6 +24,7 @@ async function startIgnoringSigterm(): Promise<{
 }> {
   run = await createMiniRun('--ignore-sigterm', '--step-seconds', '1');
   const { dependencies, folder } = run;
+  await prepare(dependencies.home);
   const { runTraining } = createGpuActivities(dependencies);
   const request = { plan: miniPlan, attempt: 1, control: miniControl, rollback: null, since: 0 };
   const outcome: Promise<unknown> = mockEnvironment().run(runTraining, request);
@@ -49,4 +53,29 @@ test('killOrphans keeps a trainer whose supervisor is alive', async () => {
   process.kill(rank, 'SIGKILL');
   await outcome;
   await until(async () => ((await processStartTicks(supervisor)) === undefined ? true : undefined));
+});
+
+test('killOrphans keeps a job whose owner cannot be read, and kills the orphans of another one', async () => {
+  const { supervisor, rank, outcome, home } = await startIgnoringSigterm();
+  const other = runFolder(home, 'other').train;
+  await mkdir(other.owner, { recursive: true });
+  const rankOfOther = spawn('sleep', ['60'], { env: { EVERSWIN_JOB: other.dir } });
+  try {
+    process.kill(supervisor, 'SIGKILL');
+    await outcome;
+    expect(await killOrphans(home, 0)).toMatchObject([{ pid: rank }]);
+  } finally {
+    rankOfOther.kill('SIGKILL');
+  }
+});
+
+test('killOrphans finds the orphans of a run whose folder is a symbolic link', async () => {
+  const { supervisor, rank, outcome, home } = await startIgnoringSigterm(async (home) => {
+    await mkdir(`${home}/elsewhere`);
+    await mkdir(homeFolders(home).runs);
+    await symlink(`${home}/elsewhere`, runFolder(home, 'mini').root);
+  });
+  process.kill(supervisor, 'SIGKILL');
+  await outcome;
+  expect(await killOrphans(home, 0)).toMatchObject([{ pid: rank }]);
 });

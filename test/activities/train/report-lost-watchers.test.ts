@@ -67,6 +67,13 @@ test('each task of a killed worker fails once, as retryable', async () => {
   expect(await report()).toEqual([]);
 });
 
+test('a run whose folder cannot be read does not keep the tasks of other runs from being reported', async () => {
+  await mkdir(runFolder(home, 'broken').train.watcher, { recursive: true });
+  await writeWatcher('train', {});
+  await expect(report()).rejects.toThrow('run broken: Error: EISDIR');
+  expect(await watcherFiles()).toEqual(['runs/broken/train/watcher.json']);
+});
+
 test('a killed worker is reported with the steps of its trainer, and whether that was stopped', async () => {
   await writeWatcher('train', {});
   const { train } = runFolder(home, 'mini');

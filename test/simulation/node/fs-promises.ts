@@ -48,6 +48,7 @@ export const readdir = (path: string, options: { withFileTypes?: boolean } = {})
       name,
       isFile: () => kind === 'file',
       isDirectory: () => kind === 'folder',
+      isSymbolicLink: () => false,
     }));
   });
 

@@ -128,7 +128,8 @@ def _has_living_process(folder: Path) -> bool:
     """Returns whether any process of that job lives, by the lock that they all inherit."""
     try:
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:
+        # The folder was deleted, or its storage does not work, which must not end other jobs.
         return bool(find_by_environment(JOB_ENV, str(folder)))
     try:
         # Shared and brief; a supervisor that finds it held tries again.
