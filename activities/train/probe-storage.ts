@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import type { RunFolder } from '../../configs/paths.ts';
 import { ignoreMissing } from '../shared/files/ignore-missing.ts';
+import { namePath } from '../shared/files/name-path.ts';
 
 const block = Buffer.alloc(1024 * 1024);
 
@@ -10,13 +11,18 @@ const block = Buffer.alloc(1024 * 1024);
  * @param bytes size of a file to write: a quota is not part of the free space that the system reports.
  * @throws the error of the file system.
  */
-export async function probeStorage({ root, train }: RunFolder, bytes: number, signal: AbortSignal): Promise<void> {
+export async function probeStorage(
+  { root, plan, train }: RunFolder,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<void> {
   await mkdir(train.fences, { recursive: true });
-  for (const folder of [root, train.dir, train.fences]) await probeWrite(folder, 1, signal);
-  await probeWrite(train.checkpoints, bytes, signal);
-  for (const entry of await readdir(train.checkpoints, { withFileTypes: true })) {
-    if (!entry.isDirectory()) await ignoreMissing(probeRead(`${train.checkpoints}/${entry.name}`));
-  }
+  for (const folder of [root, train.dir, train.fences]) await namePath(folder, probeWrite(folder, 1, signal));
+  await namePath(train.checkpoints, probeWrite(train.checkpoints, bytes, signal));
+  const entries = await readdir(train.checkpoints, { withFileTypes: true });
+  const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => `${train.checkpoints}/${name}`);
+  for (const path of [plan, train.owner, train.exit, train.control, train.progress, ...files])
+    await ignoreMissing(namePath(path, probeRead(path)));
 }
 
 async function probeWrite(folder: string, bytes: number, signal: AbortSignal): Promise<void> {

@@ -11,3 +11,6 @@ export const countUnwatchedSteps = 'count-unwatched-steps';
 
 /** A run whose checkpoints are lost before or during the test trains again or asks, instead of failing. */
 export const trainAfterLostTest = 'train-after-lost-test';
+
+/** Attempts that met unusable storage do not count towards the limit of another failure. */
+export const waitsAreNoFailures = 'waits-are-no-failures';

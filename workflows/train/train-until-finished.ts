@@ -9,14 +9,14 @@ import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
 import { onLeader, diskSpace, gpuHealth } from '../support/policies.ts';
 import { knownGpus } from './gpus.ts';
-import { adoptAfterErrors, countUnwatchedSteps, trainAfterLostTest } from './patches.ts';
+import { adoptAfterErrors, countUnwatchedSteps, trainAfterLostTest, waitsAreNoFailures } from './patches.ts';
 import { startOver } from './reactions.ts';
 import { runAttempt } from './run-attempt.ts';
 import { formatWait } from './format-run.ts';
 import type { StatusBoard } from './status-board.ts';
 import { stopTrainer, stopTrainerOnError } from './stop-trainer-on-error.ts';
 import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
-import { startAtKnownCheckpoints, type Verdict } from './verdict.ts';
+import { leaveOutWaits, startAtKnownCheckpoints, type Verdict } from './verdict.ts';
 
 interface TrainingOptions<T> {
   priority: number | undefined;
@@ -80,8 +80,9 @@ async function repeatAttempts<T>(
     if (attempt?.outcome !== 'worker-lost') queuedSince = Date.now() / 1000;
     if (attempt === undefined) continue;
     const attempts = [...board.attempts, attempt];
+    const known = patched(countUnwatchedSteps) ? startAtKnownCheckpoints(attempts) : attempts;
     const verdict = decideNext({
-      attempts: patched(countUnwatchedSteps) ? startAtKnownCheckpoints(attempts) : attempts,
+      attempts: patched(waitsAreNoFailures) ? leaveOutWaits(known) : known,
       plan,
       control: controls.control,
       request: controls.request,

@@ -47,3 +47,16 @@ export function startAtKnownCheckpoints(attempts: readonly Attempt[]): Attempt[]
     return { ...attempt, fromIteration: from };
   });
 }
+
+/**
+ * Leaves out the attempts that met unusable storage or a full disk, for which the run waited: they say nothing about the
+ * training, so they do not count towards the limit of another failure. Those that wrote a checkpoint stay.
+ */
+export function leaveOutWaits(attempts: readonly Attempt[]): Attempt[] {
+  const newest = attempts.at(-1)?.failure?.reaction;
+  return attempts.filter((attempt) => {
+    const reaction = attempt.failure?.reaction;
+    const isWait = reaction === 'wait-for-storage' || reaction === 'wait-for-space';
+    return !isWait || reaction === newest || madeProgress(attempt);
+  });
+}

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { link, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { systemErrorCode } from '../errors/coded-error.ts';
+import { namePath } from './name-path.ts';
 
 /** Writes a file atomically: after a crash at any moment, `path` holds its old content or all of `data`. */
 export const writeFileAtomic = (path: string, data: string | Uint8Array): Promise<void> =>
@@ -19,12 +20,12 @@ const writeThenPublish = async (
 ): Promise<void> => {
   const temporary = `${path}.${process.pid}.${randomUUID()}.tmp`;
   try {
-    await writeSynced(temporary, data);
+    await namePath(path, writeSynced(temporary, data));
     await publish(temporary);
   } finally {
     await rm(temporary, { force: true });
   }
-  await syncFolder(dirname(path));
+  await namePath(path, syncFolder(dirname(path)));
 };
 
 /** Removes the temporary files that killed writers of this machine left under `folder`. */
@@ -84,6 +85,6 @@ export const hashFileInto = async (hash: Hash, path: string, { signal, onBytes }
 
 export const sha256OfFile = async (path: string): Promise<string> => {
   const hash = createHash('sha256');
-  await hashFileInto(hash, path, { signal: new AbortController().signal, onBytes: () => undefined });
+  await namePath(path, hashFileInto(hash, path, { signal: new AbortController().signal, onBytes: () => undefined }));
   return hash.digest('hex');
 };

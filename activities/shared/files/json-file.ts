@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { ignoreMissing } from './ignore-missing.ts';
+import { namePath } from './name-path.ts';
 
 /**
  * Reads a JSON file that another process writes atomically.
@@ -20,4 +21,5 @@ export function parseJson<T extends z.ZodType>(text: string, schema: T): z.infer
   }
 }
 
-export const readIfPresent = (path: string): Promise<string | undefined> => ignoreMissing(readFile(path, 'utf8'));
+export const readIfPresent = (path: string): Promise<string | undefined> =>
+  ignoreMissing(namePath(path, readFile(path, 'utf8')));

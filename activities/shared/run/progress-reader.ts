@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { TrainerEvent } from '../../../configs/schema/index.ts';
 import { ignoreMissing } from '../files/ignore-missing.ts';
 import { parseJson } from '../files/json-file.ts';
+import { namePath } from '../files/name-path.ts';
 
 const chunkBytes = 64 * 1024;
 /** Far longer than any event; longer lines are dropped to bound memory. */
@@ -20,7 +21,11 @@ export class ProgressReader {
     this.path = path;
   }
 
-  async readNew(): Promise<TrainerEvent[]> {
+  readNew(): Promise<TrainerEvent[]> {
+    return namePath(this.path, this.parseNew());
+  }
+
+  private async parseNew(): Promise<TrainerEvent[]> {
     const events: TrainerEvent[] = [];
     for await (const line of this.newLines()) {
       const event = parseJson(line, TrainerEvent);

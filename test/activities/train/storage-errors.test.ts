@@ -92,6 +92,7 @@ const faults: [string, string, boolean, () => Promise<void>][] = [
     true,
     () => replace(run.folder.plan, (path) => mkdir(`${path}/x`, { recursive: true })),
   ],
+  ['owner.json is a folder', 'folder-blocked', true, () => replace(run.folder.train.owner, (path) => mkdir(path))],
 ];
 
 describe('an attempt waits for the storage and then resumes', () => {
@@ -175,7 +176,7 @@ describe('waitForSpace', () => {
     const { waitForSpace } = createGpuActivities(run.dependencies);
     return environment.run(waitForSpace, { runId: 'mini', bytes: 1 });
   };
-  for (const [title, , isPossible, damage] of [0, 2, 5].flatMap((place) => faults.slice(place, place + 1))) {
+  for (const [title, , isPossible, damage] of [0, 2, 5, 7].flatMap((place) => faults.slice(place, place + 1))) {
     test.skipIf(!isPossible)(`continues by itself when it was repaired that ${title}`, async () => {
       await start(1);
       await damage();

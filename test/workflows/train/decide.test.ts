@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { RecoveryPolicy, type Attempt } from '../../../configs/schema/index.ts';
 import { decideNext } from '../../../workflows/train/decide.ts';
-import { startAtKnownCheckpoints, type Situation } from '../../../workflows/train/verdict.ts';
+import { leaveOutWaits, startAtKnownCheckpoints, type Situation } from '../../../workflows/train/verdict.ts';
 import { Random } from '../../chaos/random.ts';
 import { miniControl as control, miniPlan } from '../../helpers/mini-run.ts';
 import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
@@ -9,7 +9,7 @@ import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
 const plan = { ...miniPlan, recovery: RecoveryPolicy.parse({}), batchPerGpu: 4 };
 const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
   decideNext({
-    attempts: startAtKnownCheckpoints(attempts),
+    attempts: leaveOutWaits(startAtKnownCheckpoints(attempts)),
     plan,
     control,
     request: 'nothing',
@@ -20,6 +20,7 @@ const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
 const crash = (change: Partial<Attempt> = {}): Attempt =>
   anAttempt({ outcome: 'crashed', failure: aFailure('retry'), checkpointIteration: null, ...change });
 const withCheckpoint: Partial<Attempt> = { fromIteration: 10, checkpointIteration: 20 };
+const full: Partial<Attempt> = { failure: aFailure('wait-for-space') };
 const ended = (outcome: Attempt['outcome']): Attempt => anAttempt({ outcome, checkpointIteration: null });
 const diverged = (change: Partial<Attempt> = {}): Attempt =>
   crash({ failure: aFailure('rollback'), checkpoints: [30, 20, 10], fence: 7, ...change });
@@ -46,6 +47,16 @@ test.each<[string, Attempt[], string]>([
   ],
   ['resets the count after a new checkpoint', [crash(), crash(), crash(withCheckpoint)], 'retry'],
   ['keeps the count across a lost worker', [crash(), crash(), ended('worker-lost'), crash()], 'stop'],
+  [
+    'does not count waits for storage or space as other failures',
+    [...(['wait-for-storage', 'wait-for-space'] as const).map((wait) => crash({ failure: aFailure(wait) })), crash()],
+    'retry',
+  ],
+  [
+    'stops when the disk is full three times in a row, with an unreadable disk in between',
+    [crash(full), crash({ failure: aFailure('wait-for-storage') }), crash(full), crash(full)],
+    'stop',
+  ],
   ['stops at once after a failure that a retry cannot fix', [crash({ failure: aFailure('stop', 1) })], 'stop'],
   ['waits for space when the disk is full', [crash({ failure: aFailure('wait-for-space') })], 'wait-for-space'],
   [
