@@ -6,6 +6,7 @@ import { findLiveJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
 import { followJob } from '../train/follow-job.ts';
 import { startTestJob, type TestRequest } from './start-test-job.ts';
+import { explainFailedStart, explainFailedTest } from './failed-test.ts';
 import { readTestMetrics } from './test-metrics.ts';
 import type { TestTarget } from './test-target.ts';
 
@@ -15,7 +16,7 @@ export interface TestListeners {
   onGpuWait: (text: string | null) => void;
 }
 
-/** Adopts or starts the test job and follows it until it ends. @returns its metrics. */
+/** Adopts or starts the test job and follows it until it ends. @returns its metrics. @throws its failure with a TestFailure. */
 export async function runTestJob(
   dependencies: TrainDependencies,
   request: TestRequest,
@@ -28,7 +29,12 @@ export async function runTestJob(
   const { attempt } = Context.current().info;
   const fence = await acquireFence(job, { workflowRun: workflowRunId(), attempt });
   const launch = { folder, fence, weights: target.path, onGpuWait };
-  const running = (await findLiveJob(job)) ?? (await startTestJob(dependencies, request, launch));
+  const start = () =>
+    startTestJob(dependencies, request, launch).catch((error: unknown) => {
+      throw explainFailedStart(error);
+    });
+  const running = (await findLiveJob(job)) ?? (await start());
+  let images = 0;
   const follow = () =>
     followJob({
       job,
@@ -36,10 +42,16 @@ export async function runTestJob(
       fence,
       progressFile: job.progress,
       onEvents: (events) => {
-        for (const event of events) if (event.type === 'tested') onTested({ done: event.done, total: event.total });
+        for (const event of events) {
+          if (event.type !== 'tested') continue;
+          images = event.done;
+          onTested({ done: images, total: event.total });
+        }
       },
     });
   const outcome = await dependencies.gpus.withGpusHeld(follow);
   Context.current().cancellationSignal.throwIfAborted(); // a stopped test has no metrics
-  return readTestMetrics(folder, target, outcome);
+  const metrics = await readTestMetrics(folder, target, outcome);
+  if (metrics !== undefined) return metrics;
+  throw await explainFailedTest({ folder, target, python: dependencies.python, running, outcome, images });
 }

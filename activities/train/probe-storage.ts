@@ -7,17 +7,20 @@ import { namePath } from '../shared/files/name-path.ts';
 const block = Buffer.alloc(1024 * 1024);
 
 /**
- * Reads and writes the folder of a run as its trainer does.
+ * Reads and writes the folder of a run as its trainer and its test do, and `shared`, the folders that runs share.
  * @param bytes size of a file to write: a quota is not part of the free space that the system reports.
  * @throws the error of the file system.
  */
 export async function probeStorage(
-  { root, plan, train }: RunFolder,
+  { root, plan, train, test, detector }: RunFolder,
+  shared: readonly string[],
   bytes: number,
   signal: AbortSignal,
 ): Promise<void> {
   await mkdir(train.fences, { recursive: true });
   for (const folder of [root, train.dir, train.fences]) await namePath(folder, probeWrite(folder, 1, signal));
+  for (const folder of [test.dir, detector, ...shared])
+    await ignoreMissing(namePath(folder, probeWrite(folder, 1, signal)));
   await namePath(train.checkpoints, probeWrite(train.checkpoints, bytes, signal));
   const entries = await readdir(train.checkpoints, { withFileTypes: true });
   const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => `${train.checkpoints}/${name}`);

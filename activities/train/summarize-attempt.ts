@@ -24,7 +24,7 @@ export async function summarizeAttempt(
   const outcome = isFolderLost ? 'crashed' : (exit?.reason ?? 'crashed');
   const failed = outcome === 'crashed' || outcome === 'hung';
   const checkpoints = await ignoreStorageErrors(listResumableIterations(folder, plan), []);
-  const explain = () => (isFolderLost ? explainLostFolder(folder) : explainFailure(folder, primary, python));
+  const explain = () => (isFolderLost ? explainLostFolder(folder) : explainFailure(folder.train, primary, python));
   return {
     attempt,
     ...watched,

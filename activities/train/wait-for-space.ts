@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { runFolder, type JobFolder } from '../../configs/paths.ts';
+import { homeFolders, runFolder, type JobFolder } from '../../configs/paths.ts';
 import { systemErrorCode } from '../shared/errors/coded-error.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { listManifests } from '../shared/files/checkpoint-files.ts';
@@ -34,6 +34,7 @@ export const createWaitForSpace =
   async (request: SpaceRequest): Promise<SpaceFound> => {
     const { cancellationSignal } = Context.current();
     const folder = runFolder(home, request.runId);
+    const { store, steps } = homeFolders(home);
     let details: unknown = 'starting';
     return withHeartbeat(
       () => details,
@@ -44,7 +45,12 @@ export const createWaitForSpace =
             const found = await readSpace(folder.train, request);
             details = found;
             if (found.freeBytes >= found.neededBytes) {
-              await probeStorage(folder, Math.min(found.neededBytes, longestProbeBytes), cancellationSignal);
+              await probeStorage(
+                folder,
+                [store, steps],
+                Math.min(found.neededBytes, longestProbeBytes),
+                cancellationSignal,
+              );
               return found;
             }
           } catch (error) {

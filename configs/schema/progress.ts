@@ -215,6 +215,14 @@ export const LastDetails = z.object({
 });
 export type LastDetails = z.infer<typeof LastDetails>;
 
+/** Failure details of a test: they decide whether it is repeated. */
+export const TestFailure = z.object({
+  outcome: z.enum(['crashed', 'hung', 'preempted']),
+  /** Images that the test and those before it have finished. */
+  images: z.int(),
+});
+export type TestFailure = z.infer<typeof TestFailure>;
+
 /** Decision of the workflow after an attempt, shown in the UI and the report. */
 export const Decision = z.object({
   at: z.number(),

@@ -2,7 +2,7 @@ import { evaluationId, evaluationRun } from '../../configs/names.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
 import { formatRunInput, formatReport } from '../train/format-run.ts';
 import { endUnfinished } from '../train/end-unfinished.ts';
-import { notifier, withNotifications } from '../support/notify.ts';
+import { notifier, withNotifications, type Notifier } from '../support/notify.ts';
 import { control } from '../support/policies.ts';
 import { prepareRun } from '../train/prepare-run.ts';
 import { codedFailure } from '../support/coded-failure.ts';
@@ -23,18 +23,19 @@ export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
       'weights: expected `detector`, got `backbone`. A backbone alone detects nothing, so it cannot be evaluated.',
     );
   const board = new StatusBoard(evaluationRun(input.name), input.recipe);
-  return withNotifications(notifier(input), `Evaluation of ${formatRunInput(input)}`, formatReport, async () => {
+  const notices = notifier(input);
+  return withNotifications(notices, `Evaluation of ${formatRunInput(input)}`, formatReport, async () => {
     try {
-      return await evaluate(input, board);
+      return await evaluate(input, board, notices);
     } catch (error) {
       throw endUnfinished(board, error);
     }
   });
 }
 
-async function evaluate(input: RunInput, board: StatusBoard): Promise<ReportRef> {
+async function evaluate(input: RunInput, board: StatusBoard, notices: Notifier): Promise<ReportRef> {
   const startedAt = Date.now() / 1000;
   const prepared = await prepareRun(await control.resolvePlan(input, 'evaluation'), input, board);
   await prepared.machinesChecked;
-  return testAndReport(prepared, board, { priority: input.priority, startedAt, pausedSeconds: 0 });
+  return testAndReport(prepared, board, notices, { priority: input.priority, startedAt, pausedSeconds: 0 });
 }

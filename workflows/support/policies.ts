@@ -1,7 +1,7 @@
 /** Timeouts and retry policies of all activities, grouped by kind of work. No other file sets them. */
 import { ActivityCancellationType } from '@temporalio/workflow';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
-import { nonRetryableCodes } from '../../configs/errors.ts';
+import { nonRetryableCodes, type ErrorCode } from '../../configs/errors.ts';
 import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import { hostQueue, taskQueues } from '../../configs/names.ts';
 import type { RunPlan } from '../../configs/schema/index.ts';
@@ -13,11 +13,21 @@ const retry = {
   nonRetryableErrorTypes: nonRetryableCodes,
 } as const;
 
+/** Errors of a step after the training that Temporal does not retry: a storage that does not work, and a crash. */
+export const storageErrors: ErrorCode[] = ['StorageUnavailable', 'DiskFull'];
+export const crashError: ErrorCode = 'TrainerCommandFailed';
+
 /** Work that a person waits for: an error that passes may last four minutes, and a defect is reported after them. */
 const retryForMinutes = { ...retry, maximumInterval: '1 minute', maximumAttempts: 10 } as const;
 
-/** Work after days of training: an error that passes may last four hours. A test that always crashes ends then. */
+/** Work after days of training: an error that passes may last four hours. */
 const retryForHours = { ...retry, maximumInterval: '5 minutes', maximumAttempts: 60 } as const;
+
+/** Steps after the training. The workflow decides about these errors itself (workflows/train/repeat-step.ts). */
+const retryUntilDecided = {
+  ...retryForHours,
+  nonRetryableErrorTypes: [...nonRetryableCodes, ...storageErrors, crashError],
+};
 
 // The SDK sends TRY_CANCEL if this is unset, despite its documentation. The workflow would not wait for the save.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
@@ -34,7 +44,13 @@ export const control = checkedActivities<
 >({ ...shortWork, retry: retryForMinutes });
 
 /** Reports about finished trainings. */
-export const reporting = checkedActivities<Pick<ControlActivities, 'writeReport' | 'writeComparison'>>({
+export const reporting = checkedActivities<Pick<ControlActivities, 'writeReport'>>({
+  ...shortWork,
+  retry: retryUntilDecided,
+});
+
+/** Comparisons of finished runs. */
+export const comparing = checkedActivities<Pick<ControlActivities, 'writeComparison'>>({
   ...shortWork,
   retry: retryForHours,
 });
@@ -120,7 +136,7 @@ export const testing = checkedActivities<Pick<GpuActivities, 'runTest' | 'export
   startToCloseTimeout: '1 day',
   heartbeatTimeout: '10 seconds',
   cancellationType,
-  retry: retryForHours,
+  retry: retryUntilDecided,
 });
 
 /** Reads and writes of the model registry. Retried for an hour, to survive an outage of the artifact store. */

@@ -2,7 +2,7 @@ import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
 import type { SweepInput, SweepResult } from '../../configs/schema/index.ts';
 import { endUnfinished } from '../train/end-unfinished.ts';
 import { notifier, withNotifications } from '../support/notify.ts';
-import { reporting } from '../support/policies.ts';
+import { comparing } from '../support/policies.ts';
 import { readSweep } from '../support/read-input.ts';
 import { runVariant } from './run-variant.ts';
 import { SweepBoard } from './sweep-board.ts';
@@ -30,7 +30,7 @@ export async function compareRecipes(rawInput: unknown): Promise<SweepResult> {
 async function compare(input: SweepInput, board: SweepBoard): Promise<SweepResult> {
   await trainVariants(input, board);
   board.enter('comparing');
-  const result = await reporting.writeComparison(board.toComparison(input));
+  const result = await comparing.writeComparison(board.toComparison(input));
   board.finish(result.verdict, result.uri);
   return { ...result, variants: board.summary };
 }

@@ -7,7 +7,7 @@ import { retry, madeProgress, stop, type Situation, type Verdict } from './verdi
 
 const longestWaitSeconds = 60;
 /** An outage of the artifact store for a night then adds fewer than 150 attempts to the history. */
-const longestOutageWaitSeconds = 300;
+export const longestOutageWaitSeconds = 300;
 /** Watches in a row that fail within a minute of an unexpected error; about an hour. */
 const longestErrorStreak = 20;
 const shortWatchSeconds = 60;
@@ -117,7 +117,14 @@ function afterFailure(newest: Attempt, situation: Situation): Verdict {
   }
 }
 
-const unknownFailure: Pick<Failure, 'reaction' | 'tries' | 'class'> = { reaction: 'retry', tries: 3, class: 'unknown' };
+/** Failures in a row without progress that end a run, unless the class of the failure has another number. */
+export const triesWithoutProgress = 3;
+
+const unknownFailure: Pick<Failure, 'reaction' | 'tries' | 'class'> = {
+  reaction: 'retry',
+  tries: triesWithoutProgress,
+  class: 'unknown',
+};
 
 const tooOften = (name: string, count: number): Verdict =>
   stop('TrainerNoProgress', `${name}, ${count} times in a row without a new checkpoint`);
@@ -130,7 +137,7 @@ const waitForStorage = (cause: string): Verdict => ({
 const storageError: ErrorCode = 'StorageUnavailable';
 
 /** Returns the seconds to wait: 0 after the first failure, then 1, 2, 4, … */
-const backOff = (count: number, longest = longestWaitSeconds): number =>
+export const backOff = (count: number, longest = longestWaitSeconds): number =>
   count < 2 ? 0 : Math.min(longest, 2 ** (count - 2));
 
 /**

@@ -14,3 +14,9 @@ export const trainAfterLostTest = 'train-after-lost-test';
 
 /** Attempts that met unusable storage do not count towards the limit of another failure. */
 export const waitsAreNoFailures = 'waits-are-no-failures';
+
+/** The workflow repeats a failed test, export or report itself: it waits for the storage, and counts crashes. */
+export const repeatSteps = 'repeat-steps';
+
+/** The notice about a storage that does not work stays until the next attempt. */
+export const noticeDuringBackOff = 'notice-during-back-off';

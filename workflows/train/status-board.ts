@@ -219,9 +219,10 @@ export class StatusBoard {
   }
 }
 
-/** Returns `stalled` if the run waits for GPUs, disk space or a person, or made no step since its last failure. */
+/** Returns `stalled` if the run waits for GPUs, storage or a person, or made no step since its last failure. */
 function phaseOf({ stage, waiting, notice, attempts, progress }: RunStatus): Stage | 'stalled' {
   const last = attempts.at(-1);
   const hasFailed = last?.failure != null && (progress === null || progress.attempt <= last.attempt);
-  return stage === 'training' && (waiting !== null || notice !== null || hasFailed) ? 'stalled' : stage;
+  if (stage === 'training') return waiting !== null || notice !== null || hasFailed ? 'stalled' : stage;
+  return (stage === 'testing' || stage === 'reporting') && notice !== null ? 'stalled' : stage;
 }

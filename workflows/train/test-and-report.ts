@@ -1,8 +1,10 @@
 import { patched } from '@temporalio/workflow';
 import type { ReportRef } from '../../configs/schema/index.ts';
 import { onLeader, mirroring, queuePriority, reporting, testing } from '../support/policies.ts';
+import type { Notifier } from '../support/notify.ts';
 import { dataFindings, type PreparedRun } from './prepare-run.ts';
 import type { StatusBoard } from './status-board.ts';
+import { repeatStep } from './repeat-step.ts';
 import { stopTrainerOnError } from './stop-trainer-on-error.ts';
 
 interface RunTiming {
@@ -15,23 +17,31 @@ interface RunTiming {
 }
 
 /** Runs the COCO test, exports the tested weights and writes the report of the whole run. */
-export async function testAndReport(prepared: PreparedRun, board: StatusBoard, timing: RunTiming): Promise<ReportRef> {
+export async function testAndReport(
+  prepared: PreparedRun,
+  board: StatusBoard,
+  notices: Notifier,
+  timing: RunTiming,
+): Promise<ReportRef> {
   const { plan, dataset, weights } = prepared;
   const { priority, ...times } = timing;
+  const repeat = <T>(name: string, work: () => Promise<T>) => repeatStep({ plan, board, notices, name }, work);
   board.enter('testing');
   const options = { priority: queuePriority(priority, 1), ...onLeader(plan) };
   const metrics = await stopTrainerOnError(plan, board, () =>
-    testing.runTest.executeWithOptions(options, [{ plan, priority }]),
+    repeat('The COCO test', () => testing.runTest.executeWithOptions(options, [{ plan, priority }])),
   );
   board.addSteps(metrics.outcome);
 
   board.enter('reporting');
   // Runs that began before the export existed have no detector.
   const detector = patched('export-detector')
-    ? await testing.exportDetector.executeWithOptions(options, [{ plan, metrics }])
+    ? await repeat('The export of the detector', () =>
+        testing.exportDetector.executeWithOptions(options, [{ plan, metrics }]),
+      )
     : undefined;
   const { checks, steps, attempts, decisions, epochChanges } = board;
-  const report = await reporting.writeReport({
+  const material = {
     plan,
     dataset,
     weights,
@@ -43,7 +53,8 @@ export async function testAndReport(prepared: PreparedRun, board: StatusBoard, t
     decisions: [...decisions],
     epochChanges: [...epochChanges],
     ...times,
-  });
+  };
+  const report = await repeat('The report', () => reporting.writeReport(material));
   if (plan.input.artifacts.store !== 'local') await mirroring.mirrorRun.executeWithOptions(onLeader(plan), [plan]);
   board.finish(report);
   return report;

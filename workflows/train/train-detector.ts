@@ -44,7 +44,7 @@ async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifie
   board.onGpuHealth = gpuNotifier(notices);
   const finish = () => {
     if (!board.steps.some(({ step }) => step === 'training')) board.addSteps(trainingOutcome(board.attempts));
-    return testAndReport(prepared, board, { priority, startedAt, pausedSeconds: controls.pausedSeconds });
+    return testAndReport(prepared, board, notices, { priority, startedAt, pausedSeconds: controls.pausedSeconds });
   };
   return trainUntilFinished(prepared.plan, board, controls, { priority, onVerdict, finish });
 }

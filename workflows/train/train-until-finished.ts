@@ -7,14 +7,21 @@ import type { ControlHandlers } from './control-handlers.ts';
 import { hasCode } from '../support/coded-failure.ts';
 import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
-import { onLeader, diskSpace, gpuHealth } from '../support/policies.ts';
+import { onLeader, gpuHealth } from '../support/policies.ts';
 import { knownGpus } from './gpus.ts';
-import { adoptAfterErrors, countUnwatchedSteps, trainAfterLostTest, waitsAreNoFailures } from './patches.ts';
+import {
+  adoptAfterErrors,
+  countUnwatchedSteps,
+  noticeDuringBackOff,
+  trainAfterLostTest,
+  waitsAreNoFailures,
+} from './patches.ts';
 import { startOver } from './reactions.ts';
 import { runAttempt } from './run-attempt.ts';
 import { formatWait } from './format-run.ts';
 import type { StatusBoard } from './status-board.ts';
 import { stopTrainer, stopTrainerOnError } from './stop-trainer-on-error.ts';
+import { waitForStorage } from './wait-for-storage.ts';
 import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
 import { leaveOutWaits, startAtKnownCheckpoints, type Verdict } from './verdict.ts';
 
@@ -89,7 +96,8 @@ async function repeatAttempts<T>(
       secondsSinceRequest: controls.secondsSinceRequest,
       etaSeconds: board.progress?.etaSeconds ?? null,
     });
-    const { next, why, change, waitSeconds } = verdict;
+    const { next, why, change } = verdict;
+    let { waitSeconds } = verdict;
     board.addAttempt(attempt, { at: Date.now() / 1000, attempt: number, next, why, change }, controls.pausedSeconds);
     onVerdict(attempt, verdict);
     if (verdict.control !== undefined) controls.apply(verdict.control);
@@ -113,9 +121,12 @@ async function repeatAttempts<T>(
         if (attempt.outcome === 'worker-lost') await stopTrainer(plan, board);
         throw stopFailure(attempt, verdict);
       case 'wait-for-space':
-      case 'wait-for-storage':
-        await interruptible(() => waitForStorage(plan, board, attempt));
+      case 'wait-for-storage': {
+        const noticeSeconds = patched(noticeDuringBackOff) ? waitSeconds : 0;
+        await interruptible(() => waitForStorage(plan, board, formatWait(attempt, plan.runId), noticeSeconds));
+        waitSeconds -= noticeSeconds;
         break;
+      }
       case 'ask': {
         const question = formatWait(attempt, plan.runId);
         await askParent({ runId: plan.runId, question });
@@ -158,12 +169,6 @@ function savedIteration({ attempts, progress }: StatusBoard, startedOverAt: numb
   const isNew = progress !== null && progress.attempt > startedOverAt;
   const newest = isNew ? iterationOf(progress.lastCheckpoint ?? '') : undefined;
   return [...reported, newest ?? 0].reduce((a, b) => Math.max(a, b)) || null;
-}
-
-async function waitForStorage(plan: RunPlan, board: StatusBoard, attempt: Attempt): Promise<void> {
-  board.showNotice(formatWait(attempt, plan.runId));
-  await diskSpace.waitForSpace.executeWithOptions(onLeader(plan), [{ runId: plan.runId, bytes: 0 }]);
-  board.showNotice(null);
 }
 
 async function waitForGpus(plan: RunPlan, board: StatusBoard, control: TrainerControl): Promise<void> {

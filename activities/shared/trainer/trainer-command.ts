@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import type { z } from 'zod';
 import { StageProgress } from '../../../configs/schema/index.ts';
 import { CodedError } from '../errors/coded-error.ts';
+import { findFailureClass, storageCode } from '../errors/failure-catalogue.ts';
 import { parseJson, readJson } from '../files/json-file.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
@@ -27,7 +28,8 @@ interface TrainerCommand<T extends z.ZodType> {
 
 /**
  * Runs a command of the trainer and returns the JSON that it writes to `--out`.
- * @throws CodedError TrainerCommandFailed with the end of its output; the signal's reason when aborted.
+ * @throws CodedError TrainerCommandFailed, StorageUnavailable or DiskFull, with the end of its output; the signal's reason
+ * when aborted.
  */
 export async function runTrainerCommand<T extends z.ZodType>({
   python,
@@ -67,8 +69,10 @@ export async function runTrainerCommand<T extends z.ZodType>({
       : result.signal === 'SIGKILL' && !result.isCanceled
         ? 'was killed (SIGKILL), usually by the kernel because memory ran out (see dmesg), or by a user'
         : (result.shortMessage ?? 'failed');
-    const tail = result.all.trim().split('\n').slice(-20).join('\n');
-    throw new CodedError('TrainerCommandFailed', `${module} ${argv[0] ?? ''}: ${why}\n${tail}`);
+    const tail = result.all.trim().split('\n').slice(-20);
+    // An exception of Python is the last line.
+    const code = storageCode(findFailureClass(tail.at(-1) ?? '')?.reaction) ?? 'TrainerCommandFailed';
+    throw new CodedError(code, [`${module} ${argv[0] ?? ''}: ${why}`, ...tail].join('\n'));
   } finally {
     clearTimeout(timer);
     await rm(folder, { recursive: true, force: true });

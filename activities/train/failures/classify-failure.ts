@@ -12,7 +12,7 @@ import type { Failure, FailureClass } from '../../../configs/schema/index.ts';
 import { hasSourcePrefix, stripSourcePrefix } from './attempt-log.ts';
 import { formatCrash } from './format-crash.ts';
 import { isDiskFull } from '../../shared/files/disk-full.ts';
-import { failureCatalogue, workerFailure } from '../../shared/errors/failure-catalogue.ts';
+import { failureCatalogue, findFailureClass, workerFailure } from '../../shared/errors/failure-catalogue.ts';
 import { TooFewGpus } from '../../shared/trainer/start-job.ts';
 import type { JobOutcome } from '../../shared/trainer/trainer-process.ts';
 
@@ -83,8 +83,7 @@ function findInLines(lines: readonly string[]): { strong?: Finding; weak?: Findi
   return weak === undefined ? {} : { weak };
 }
 
-const findClass = (line: string): FailureClass | undefined =>
-  failureCatalogue.find(({ patterns }) => patterns.some((pattern) => pattern.test(stripSourcePrefix(line))))?.entry;
+const findClass = (line: string): FailureClass | undefined => findFailureClass(stripSourcePrefix(line));
 
 const recordedMessage = (outcome: JobOutcome): string[] =>
   'exit' in outcome ? (outcome.exit.rootCause?.message.split('\n') ?? []) : [];

@@ -1,4 +1,4 @@
-import type { RunFolder } from '../../../configs/paths.ts';
+import type { JobFolder, RunFolder } from '../../../configs/paths.ts';
 import type { Failure } from '../../../configs/schema/index.ts';
 import { readDiskSpace } from '../../shared/files/free-space.ts';
 import { listForeignGpuProcesses } from '../../shared/trainer/foreign-gpu-processes.ts';
@@ -9,9 +9,9 @@ import { buildFailure, classifyFailure } from './classify-failure.ts';
 import { formatCrash } from './format-crash.ts';
 import type { PrimaryFailure } from './primary-failure.ts';
 
-/** Classifies a failure by the logs of all ranks and hosts, and saves the end of those logs. */
+/** Classifies a failure by the logs of all ranks and hosts, and saves the end of those logs. @param savedIn job that keeps them. */
 export async function explainFailure(
-  folder: RunFolder,
+  savedIn: JobFolder,
   { job, owner, outcome, others }: PrimaryFailure,
   python: PythonCommand,
 ): Promise<{ cause: string; failure: Failure }> {
@@ -24,7 +24,7 @@ export async function explainFailure(
   const lines = logs.flat();
   const { freeBytes } = await readDiskSpace(job.dir);
   const failure = classifyFailure({ lines, outcome, freeBytes });
-  const savedLog = await saveLogTail(folder.train, fence, lines);
+  const savedLog = await saveLogTail(savedIn, fence, lines);
   const foreign = failure.reaction === 'accumulate-gradients' ? await listForeignGpuProcesses(python, owner.pid) : [];
   const foreignText = foreign.length === 0 ? '' : ` Also on the GPU: ${foreign.join(', ')}.`;
   return { cause: `${explainOutcome(outcome) ?? ''}${foreignText}\nLog: ${savedLog ?? job.log}`, failure };
