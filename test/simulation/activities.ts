@@ -6,6 +6,8 @@ import { createRunTest } from '../../activities/test/run-test.ts';
 import { createJoinTraining } from '../../activities/train/join-training.ts';
 import { createRunTraining } from '../../activities/train/run-training.ts';
 import { createStopJobs } from '../../activities/train/stop-jobs.ts';
+import { createWaitForGpus } from '../../activities/train/wait-for-gpus.ts';
+import type { Device } from '../../activities/shared/trainer/trainer-argv.ts';
 import { createWaitForSpace } from '../../activities/train/wait-for-space.ts';
 import type { TrainDependencies } from '../../activities/train/dependencies.ts';
 import { withHeartbeat } from '../../activities/shared/temporal/heartbeat.ts';
@@ -54,17 +56,18 @@ export interface StubBehavior {
   failureRate: number;
   /** Longest duration of a call. */
   longestMs: number;
+  device: Device;
 }
 
 /** Folder of the artifact store on the simulated disk. */
 export const store = `${home}/store`;
 
-const dependencies: TrainDependencies = {
+const dependenciesOf = ({ device }: StubBehavior): TrainDependencies => ({
   home,
   recipesFolder: '/recipes',
   python: { executable: 'python', env: {} },
   programs: { train: trainArgv, test: testArgv, module: 'everswin_trainer' },
-  device: 'cpu',
+  device,
   address: '127.0.0.1',
   slurm: undefined,
   gpus: {
@@ -77,13 +80,14 @@ const dependencies: TrainDependencies = {
   preparer: miniPreparer,
   openStore: () => localStore(store),
   s3Server: { endpoint: undefined, region: undefined },
-};
+});
 
 const planOf = (input: RunInput, purpose: string | undefined, dataVersion: number): RunPlan => ({
   ...miniPlan,
   runId: purpose === 'evaluation' ? evaluationRun(input.name) : input.name,
   planHash: createHash('sha256').update(String(dataVersion)).digest('hex'),
   epochs: purpose === 'evaluation' ? 0 : input.epochs,
+  gpus: input.gpus,
   recovery: input.recovery,
   input,
 });
@@ -126,7 +130,10 @@ export const createControlActivities = (behavior: StubBehavior): Activities =>
       notify: () => undefined,
     }),
     // Every second candidate passes.
-    ...createRegistryActivities(dependencies, (candidate) => candidate.charCodeAt(candidate.length - 1) % 2 === 0),
+    ...createRegistryActivities(
+      dependenciesOf(behavior),
+      (candidate) => candidate.charCodeAt(candidate.length - 1) % 2 === 0,
+    ),
     joinRun: createJoinRun(),
     watchVariants: createWatchVariants(5_000),
     stopVariant: createStopVariant(),
@@ -134,8 +141,9 @@ export const createControlActivities = (behavior: StubBehavior): Activities =>
     waitForRun,
   });
 
-export const createGpuActivities = (behavior: StubBehavior): Activities =>
-  withCodedFailures({
+export function createGpuActivities(behavior: StubBehavior): Activities {
+  const dependencies = dependenciesOf(behavior);
+  return withCodedFailures({
     ...stubs(behavior, {
       checkMachine: () => [],
       exportDetector: () => aDetector,
@@ -145,6 +153,8 @@ export const createGpuActivities = (behavior: StubBehavior): Activities =>
     joinTraining: createJoinTraining(dependencies),
     stopJobs: createStopJobs(dependencies),
     waitForSpace: createWaitForSpace(dependencies),
+    waitForGpus: createWaitForGpus(dependencies),
     runTest: createRunTest(dependencies),
     publishCandidate: createPublishCandidate(dependencies),
   });
+}

@@ -38,6 +38,8 @@ export class Faults implements CallFaults {
   private armed: ArmedFault[] = [];
   private failing: FailingCalls[] = [];
   private rankFailure: RankFailure | 'hang' | undefined;
+  /** GPUs that were lost at some time. */
+  private readonly failedGpus = new Set<string>();
   private malformed: MalformedMessage[] = [];
 
   constructor(simulation: Simulation) {
@@ -97,6 +99,8 @@ export class Faults implements CallFaults {
         return;
       case 'damage checkpoint':
         return this.damage(fault.which);
+      case 'lose GPU':
+        return this.loseGpu(fault);
       case 'fail ranks':
         this.rankFailure = { line: fault.line, exitCode: 1 };
         return;
@@ -114,6 +118,7 @@ export class Faults implements CallFaults {
     this.failing = [];
     this.rankFailure = undefined;
     this.malformed = [];
+    this.simulation.host.replaceGpus(this.failedGpus);
   }
 
   /** Returns the failure of the ranks that is due, once. */
@@ -167,14 +172,24 @@ export class Faults implements CallFaults {
     this.simulation.clock.schedule(ms, () => process.signal('SIGCONT'));
   }
 
-  private damage(which: 'newest' | 'all' | 'manifest'): void {
+  private loseGpu({ gpu, ms }: Fault & { kind: 'lose GPU' }): void {
+    const { host, clock } = this.simulation;
+    const uuid = host.gpus[gpu % host.gpus.length];
+    if (uuid === undefined) return;
+    this.failedGpus.add(uuid);
+    host.lostGpus.add(uuid);
+    clock.schedule(ms, () => host.lostGpus.delete(uuid));
+  }
+
+  private damage(which: (Fault & { kind: 'damage checkpoint' })['which']): void {
     const { simulation } = this;
     for (const { job, file, checkpoint, manifest } of simulation
       .checkpoints()
       .slice(0, which === 'all' ? undefined : 1)) {
-      simulation.oracles.checkpointDamaged(job, file);
+      simulation.oracles.checkpointDamaged(job, file, simulation.clock.now);
       const target: FileNode = which === 'manifest' ? manifest : checkpoint;
-      target.data = Buffer.from(`${damagedContent} ${target.data.length}`);
+      const text = `${damagedContent} ${target.data.length}`;
+      target.data = Buffer.from(which === 'bits' ? damagedContent.padEnd(target.data.length) : text);
       target.synced = target.data;
     }
   }

@@ -17,7 +17,10 @@ const replacedModules: Record<string, string> = {
   'node:timers/promises': 'timers-promises.ts',
   execa: 'execa.ts',
 };
-const replacedFiles: Record<string, string> = { [`${activities}pages/runs/live-file.ts`]: 'live-file.ts' };
+const replacedFiles: Record<string, string> = {
+  [`${activities}pages/runs/live-file.ts`]: 'live-file.ts',
+  [`${activities}shared/trainer/trainer-command.ts`]: 'trainer-command.ts',
+};
 const globals = 'Date, performance, process, setTimeout, clearTimeout, setInterval, clearInterval, console';
 // On the first line, so that line numbers in stack traces stay right.
 const prelude = `import { ${globals} } from '${replacement('globals.ts')}';`;

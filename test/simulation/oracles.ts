@@ -3,7 +3,9 @@ import { type FenceHolder } from '../../activities/shared/run/fence.ts';
 import { errorCatalogue, type ErrorCode } from '../../configs/errors.ts';
 import { workflowTypes } from '../../configs/names.ts';
 import { RegistryState, type RetrainStatus, type Rollback, type VersionId } from '../../configs/schema/index.ts';
+import type { TrainingRequest } from '../../activities/train/training-request.ts';
 import type { SimulatedProcess } from './machine/process.ts';
+import type { Scenario } from './scenario.ts';
 import { undisturbedWeights, type TrainerObservation } from './machine/trainer-model.ts';
 import type { Execution } from './temporal/execution.ts';
 import { fromPayload } from './temporal/payload.ts';
@@ -23,6 +25,7 @@ export type OracleName =
   | 'weights'
   | 'history'
   | 'details'
+  | 'GPUs'
   | 'determinism'
   | 'same trace'
   | 'workflow task';
@@ -49,19 +52,27 @@ export class Oracles {
   violation: Violation | undefined;
   /** Number of newest checkpoints that the trainer keeps. */
   private readonly keepLast: number;
+  private readonly gpus: number;
+  private readonly fewerGpus: boolean;
   private readonly trainers = new Map<string, Set<SimulatedProcess>>();
   private readonly fences = new Map<SimulatedProcess, number>();
+  /** GPUs that the newest attempt no longer uses, by job. */
+  private readonly leftOutGpus = new Map<string, readonly string[]>();
   /** Newest rollback that the workflow asked for, by job. */
   private readonly rollbacks = new Map<string, Rollback | null>();
   /** Triggers that were sent to a retraining since it was last started, by workflow id. */
   private readonly triggers = new Map<string, string[]>();
   /** Jobs that have saved a checkpoint. */
   private readonly savedJobs = new Set<string>();
+  /** Time at which a fault damaged a checkpoint, by job and file. */
+  private readonly damaged = new Map<string, number>();
   private readonly acknowledged = new Map<string, Acknowledged[]>();
   private hasMalformedMessage = false;
 
-  constructor(keepLast: number) {
-    this.keepLast = keepLast;
+  constructor({ shape, gpus, fewerGpus }: Scenario) {
+    this.keepLast = shape.keepLast;
+    this.gpus = gpus;
+    this.fewerGpus = fewerGpus;
   }
 
   violate(oracle: OracleName, text: string): void {
@@ -82,12 +93,14 @@ export class Oracles {
       const kept = [...(this.acknowledged.get(job) ?? []), { file, iteration, fence }];
       this.acknowledged.set(job, kept.slice(-this.keepLast));
       this.savedJobs.add(job);
+      this.damaged.delete(`${job} ${file}`);
     }
   }
 
   /** An attempt begins. A rollback discards the checkpoints after it. */
-  attemptStarted(job: string, rollback: Rollback | null): void {
+  attemptStarted(job: string, { rollback, gpus }: TrainingRequest): void {
     this.rollbacks.set(job, rollback);
+    this.leftOutGpus.set(job, gpus?.leftOut ?? []);
     if (rollback === null) return;
     const kept = (this.acknowledged.get(job) ?? []).filter(
       ({ iteration, fence }) => iteration <= rollback.toIteration || fence > rollback.fence,
@@ -96,9 +109,16 @@ export class Oracles {
   }
 
   /** A fault damaged a checkpoint on disk. */
-  checkpointDamaged(job: string, file: string): void {
+  checkpointDamaged(job: string, file: string, at: number): void {
+    this.damaged.set(`${job} ${file}`, at);
     const kept = (this.acknowledged.get(job) ?? []).filter((one) => one.file !== file);
     this.acknowledged.set(job, kept);
+  }
+
+  /** An attempt hands no checkpoint to its trainer that was damaged before it took its fence. */
+  checkDamagedResume(job: string, file: string, fencedAt: number): void {
+    if ((this.damaged.get(`${job} ${file}`) ?? Infinity) < fencedAt)
+      this.violate('checkpoints', `${job}: the trainer was started with ${file}, although that was damaged before`);
   }
 
   /** A fault has malformed a message to a workflow, which may then end with UnexpectedResult. */
@@ -188,6 +208,7 @@ export class Oracles {
     fence,
     iteration,
     resumedFrom,
+    gpus,
   }: TrainerObservation & { type: 'ranks started' }): void {
     const trainers = this.trainers.get(job) ?? new Set();
     const others = [...trainers].filter((other) => other.alive && other !== process);
@@ -196,6 +217,10 @@ export class Oracles {
         'one trainer',
         `${job}: pid ${process.pid} trains while pid ${others.map(({ pid }) => pid).join(', ')} is alive`,
       );
+    const leftOut = gpus.filter((uuid) => this.leftOutGpus.get(job)?.includes(uuid));
+    if (leftOut.length > 0) this.violate('GPUs', `${job}: trains on ${leftOut.join(', ')}, which failed twice`);
+    if (gpus.length !== this.gpus && (!this.fewerGpus || gpus.length === 0 || this.gpus % gpus.length > 0))
+      this.violate('GPUs', `${job}: trains on ${gpus.length} of ${this.gpus} GPUs`);
     this.trainers.set(job, trainers.add(process));
     this.fences.set(process, fence);
     const newest = Math.max(0, ...(this.acknowledged.get(job) ?? []).map((one) => one.iteration));

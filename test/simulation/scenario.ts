@@ -26,6 +26,9 @@ export type Malformation = (typeof malformations)[number];
 /** Error codes of system calls that pass. */
 const passingErrors = ['EMFILE', 'EIO', 'EACCES', 'ESTALE', 'ENOMEM', 'ENOSPC'] as const;
 
+/** Damage to checkpoints: to the newest one, to all, to the newest one without a change of its size, or to its manifest. */
+const damages = ['newest', 'all', 'bits', 'manifest'] as const;
+
 export type Fault =
   | { kind: 'kill'; place: Place; downMs: number }
   | { kind: 'kill at call'; place: Place; calls: number; downMs: number }
@@ -41,7 +44,8 @@ export type Fault =
   | { kind: 'malformed message'; message: Message; how: Malformation; field: number }
   | { kind: 'call error'; place: Place; code: (typeof passingErrors)[number]; calls: number; count: number }
   | { kind: 'fill disk'; ms: number }
-  | { kind: 'damage checkpoint'; which: 'newest' | 'all' | 'manifest' }
+  | { kind: 'damage checkpoint'; which: (typeof damages)[number] }
+  | { kind: 'lose GPU'; gpu: number; ms: number }
   | { kind: 'fail ranks'; line: string }
   | { kind: 'hang ranks' };
 
@@ -62,6 +66,10 @@ export type ScheduledEvent = { id: number } & Moment & ({ action: Action } | { f
 export interface Scenario {
   seed: string;
   workload: Workload;
+  /** GPUs of the machine, all of which a run needs; 0 to train on the CPU. */
+  gpus: number;
+  /** Whether a run continues on fewer GPUs. */
+  fewerGpus: boolean;
   /** Whether a person approves candidates. */
   asksPerson: boolean;
   shape: TrainingShape;
@@ -90,6 +98,7 @@ const faultKinds: FaultKind[] = [
   'call error',
   'fill disk',
   'damage checkpoint',
+  'lose GPU',
   'fail ranks',
   'hang ranks',
 ];
@@ -127,7 +136,10 @@ export const lastMomentMs = 2 * busyMs;
  */
 export function planScenario(seed: string): Scenario {
   const random = new Random(seed);
-  const enabledFaults = faultKinds.filter(() => random.chance(0.4));
+  const gpus = random.pick([0, 0, 1, 2, 4]);
+  const enabledFaults = faultKinds.filter((kind) => random.chance(0.4) && (gpus > 0 || kind !== 'lose GPU'));
+  // A GPU counts as broken after two failures.
+  if (enabledFaults.includes('lose GPU')) enabledFaults.push('lose GPU', 'lose GPU');
   const workload = random.pick(['train', 'train', 'train', 'retrain', 'sweep'] as const);
   const enabledActions = actionKinds.filter(() => random.chance(0.4));
   if (workload === 'retrain') enabledActions.push(...retrainActions);
@@ -149,11 +161,14 @@ export function planScenario(seed: string): Scenario {
   return {
     seed,
     workload,
+    gpus,
+    fewerGpus: random.chance(0.5),
     asksPerson: random.chance(0.3),
     epochs: 1 + random.count(2),
     shape: {
       stepsPerEpoch: 8,
-      stepMs: random.between(200, 700),
+      // Long steps, so that the trainer of an ended workflow would still train when the last fault is over.
+      stepMs: random.chance(0.15) ? random.between(3_000, 10_000) : random.between(200, 700),
       startupMs: random.between(500, 4_000),
       supervisorMs: random.between(50, 1_500),
       checkpointEvery: random.pick([3, 8]),
@@ -218,7 +233,9 @@ function planFault(random: Random, kind: FaultKind): Fault {
     case 'fill disk':
       return { kind, ms: random.between(1_000, 60_000) };
     case 'damage checkpoint':
-      return { kind, which: random.pick(['newest', 'all', 'manifest'] as const) };
+      return { kind, which: random.pick(damages) };
+    case 'lose GPU':
+      return { kind, gpu: random.count(4), ms: random.between(1_000, random.chance(0.5) ? 60_000 : 300_000) };
     case 'fail ranks':
       return { kind, line: random.pick(failureLines) };
     case 'evict':

@@ -1,8 +1,9 @@
 /** One simulated world: a machine, a Temporal server, workers, users and faults, under a virtual clock. */
-import { runFolder } from '../../configs/paths.ts';
+import { jobFolder, runFolder } from '../../configs/paths.ts';
 import { modelKeys, workflowTypes } from '../../configs/names.ts';
 import { FenceHolderFile, type FenceHolder } from '../../activities/shared/run/fence.ts';
 import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
+import { stopAbandonedJobs } from '../../activities/train/stop-abandoned.ts';
 import { killOrphans } from '../../activities/train/kill-orphans.ts';
 import type { TrainingRequest } from '../../activities/train/training-request.ts';
 import { RunInput, RunStatus } from '../../configs/schema/index.ts';
@@ -14,6 +15,7 @@ import { Faults } from './faults.ts';
 import { Disk, type FileNode } from './machine/disk.ts';
 import { Host } from './machine/host.ts';
 import type { SimulatedProcess } from './machine/process.ts';
+import type { TrainerObservation } from './machine/trainer-model.ts';
 import { Oracles, type OracleName, type Violation } from './oracles.ts';
 import { lastMomentMs, type Milestone, type Place, type Scenario, type ScheduledEvent } from './scenario.ts';
 import { ActivityWorker } from './temporal/activity-worker.ts';
@@ -56,7 +58,9 @@ const healMs = 70_000;
 /** After the last fault, every workflow ends within this time, or it waits for a person. */
 const progressMs = 3_600_000;
 /** Trainers have ended this long after their workflow. */
-const leftoverMs = 120_000;
+const leftoverMs = 90_000;
+/** Time between two sweeps of a GPU worker, as in workers/gpu.ts. */
+const abandonedEveryMs = 30_000;
 /** More events than this mean that something runs in circles. */
 const mostEvents = 200_000;
 
@@ -91,7 +95,7 @@ export class Simulation {
     this.scenario = scenario;
     this.random = new Random(`${scenario.seed} world`);
     this.trace = new Trace(() => this.clock.now, onLine);
-    this.oracles = new Oracles(scenario.shape.keepLast);
+    this.oracles = new Oracles(scenario);
     this.runsOldBuild = scenario.events.some((event) => 'fault' in event && event.fault.kind === 'upgrade');
     this.faults = new Faults(this);
     this.disk = new Disk(() => this.clock.now);
@@ -111,6 +115,7 @@ export class Simulation {
       random: this.random,
       failureRate: scenario.stubFailureRate,
       longestMs: scenario.stubLongestMs,
+      device: scenario.gpus === 0 ? 'cpu' : 'cuda',
     };
     this.host = new Host('machine', {
       clock: this.clock,
@@ -118,11 +123,14 @@ export class Simulation {
       faults: this.faults,
       trace: this.trace.add,
       firstPid: 1_000,
+      gpus: scenario.gpus,
       trainers: {
         shape: scenario.shape,
         observe: (observation) => {
-          if (observation.type !== 'step') this.trace.add(`trainer: ${observation.type} ${observation.iteration}`);
+          if ('iteration' in observation && observation.type !== 'step')
+            this.trace.add(`trainer: ${observation.type} ${observation.iteration}`);
           this.oracles.observe(observation);
+          if (observation.type === 'damaged checkpoint refused') this.checkDamagedResume(observation);
           if (observation.type === 'ranks started') this.reached('ranks started');
           if (observation.type === 'checkpoint acknowledged')
             this.reached(observation.isFinal ? 'last checkpoint' : 'checkpoint');
@@ -271,6 +279,11 @@ export class Simulation {
     this.workload.closed(execution);
   }
 
+  private checkDamagedResume({ job, file, fence }: TrainerObservation & { type: 'damaged checkpoint refused' }): void {
+    const holder = this.disk.find(`${jobFolder(job).fences}/${fence}`);
+    if (holder?.kind === 'file') this.oracles.checkDamagedResume(job, file, holder.changedAt);
+  }
+
   private checkRun(runName: string, isCompleted: boolean): void {
     this.oracles.checkFences(runName, this.fenceHolders(runName));
     if (!isCompleted) return;
@@ -328,12 +341,18 @@ export class Simulation {
   /** Does what workers/gpu.ts does. */
   private async connectGpuWorker(process: SimulatedProcess): Promise<ActivityWorker> {
     const report = (error: unknown) => this.trace.add(`gpu-worker: ${String(error)}`);
+    const client = createClient(this.server, process);
     void killOrphans(home).catch(report);
-    await reportLostWatchers(home, createClient(this.server, process) as never).catch(report);
+    const stopAbandoned = (): void => {
+      void stopAbandonedJobs(home, client.workflow as never).catch(report);
+      process.later(abandonedEveryMs, stopAbandoned);
+    };
+    stopAbandoned();
+    await reportLostWatchers(home, client as never).catch(report);
     const activities = createGpuActivities(this.stubs);
     const { runTraining } = activities;
     const watched = (request: TrainingRequest): Promise<unknown> => {
-      this.oracles.attemptStarted(runFolder(home, request.plan.runId).train.dir, request.rollback);
+      this.oracles.attemptStarted(runFolder(home, request.plan.runId).train.dir, request);
       this.reached('attempt');
       return runTraining?.(request as never) ?? Promise.resolve();
     };

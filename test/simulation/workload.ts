@@ -51,9 +51,10 @@ export class Workload {
   private triggers = 0;
   private restarts = 0;
 
-  constructor(world: World, { workload, epochs, asksPerson }: Scenario) {
+  constructor(world: World, { workload, epochs, gpus, fewerGpus, asksPerson }: Scenario) {
     this.world = world;
-    const run = { ...miniInput, name, epochs };
+    const recovery = { ...miniInput.recovery, fewerGpus };
+    const run = { ...miniInput, name, epochs, gpus: Math.max(1, gpus), recovery };
     const base = omitRunName(run);
     const promote = asksPerson ? { by: 'person', deadlineHours: 0.02, remindAfterHours: 0.01 } : { by: 'gate' };
     this.retrainInput = RetrainInput.parse({ version: 1, model: name, run: base, promote });

@@ -26,6 +26,8 @@ interface HostOptions {
   trace: (text: string) => void;
   trainers: TrainerWorld;
   firstPid: number;
+  /** Number of GPUs; without any, trainers run on the CPU. */
+  gpus: number;
 }
 
 export class Host {
@@ -33,6 +35,12 @@ export class Host {
   readonly clock: Clock;
   readonly disk: Disk;
   readonly processes = new Map<number, SimulatedProcess>();
+  /** UUIDs of its GPUs, in the order of their numbers. */
+  readonly gpus: string[];
+  /** GPUs that the driver no longer lists. */
+  readonly lostGpus = new Set<string>();
+  /** Supervisors that wait for GPUs. */
+  readonly waitingForGpus = new Set<SimulatedProcess>();
   /** Trace of the simulation. */
   readonly trace: (text: string) => void;
   /** Locks by path: the processes that hold each. */
@@ -46,7 +54,7 @@ export class Host {
   private readonly firstPid: number;
   private lastPid: number;
 
-  constructor(name: string, { clock, disk, faults, trace, trainers, firstPid }: HostOptions) {
+  constructor(name: string, { clock, disk, faults, trace, trainers, firstPid, gpus }: HostOptions) {
     this.name = name;
     this.clock = clock;
     this.disk = disk;
@@ -56,6 +64,13 @@ export class Host {
     this.firstPid = firstPid;
     this.lastPid = firstPid;
     this.bootedAt = clock.now;
+    this.gpus = Array.from({ length: gpus }, () => this.newGpu());
+  }
+
+  /** Replaces the lost GPUs, and those that were lost before, by new ones. */
+  replaceGpus(failed: ReadonlySet<string>): void {
+    for (const [place, uuid] of this.gpus.entries()) if (failed.has(uuid)) this.gpus[place] = this.newGpu();
+    this.lostGpus.clear();
   }
 
   start(options: ProcessOptions): SimulatedProcess {
@@ -69,6 +84,10 @@ export class Host {
     return [...this.processes.values()].find((process) => process.name === name);
   }
 
+  private newGpu(): string {
+    return `GPU-${this.uuid()}`;
+  }
+
   /** Returns a unique name in the format of a UUID. */
   uuid(): string {
     return `00000000-0000-4000-8000-${this.name.length}${(this.uuids += 1).toString(16).padStart(11, '0')}`;
@@ -76,10 +95,13 @@ export class Host {
 
   /** Takes a lock that ends with the process; false while another process holds it. */
   tryLock(path: string, process: SimulatedProcess): boolean {
-    const holders = this.holders(path);
-    if (holders.some((holder) => holder !== process)) return false;
+    if (!this.canLock(path, process)) return false;
     this.shareLock(path, process);
     return true;
+  }
+
+  canLock(path: string, process: SimulatedProcess): boolean {
+    return this.holders(path).every((holder) => holder === process);
   }
 
   /** Lets a process hold a lock that its parent holds, as an inherited open file does. */

@@ -19,7 +19,10 @@ export type TrainerObservation =
       fence: number;
       iteration: number;
       resumedFrom: string | null;
+      /** UUIDs of the leased GPUs. */
+      gpus: readonly string[];
     }
+  | { type: 'damaged checkpoint refused'; job: string; file: string; fence: number }
   | { type: 'step'; job: string; process: SimulatedProcess; iteration: number }
   | {
       type: 'checkpoint acknowledged';
@@ -65,6 +68,8 @@ interface SuperviseArguments {
   fence: number;
   parentPid: number | undefined;
   gpuFolder: string | undefined;
+  gpuCount: number;
+  withoutGpus: string[];
   stallMs: number;
   program: string[];
 }
@@ -72,7 +77,7 @@ interface SuperviseArguments {
 /** Hash of the weights that miniWeights names. */
 const untrainedSha256 = 'd'.repeat(64);
 const pollMs = 500;
-const lockedExitCode = 75;
+const [lockedExitCode, tooFewGpusExitCode] = [75, 69];
 const stopGraceMs = 45_000;
 /** Time that torchrun gives its ranks to save. */
 const launcherGraceMs = 30_000;
@@ -90,6 +95,8 @@ function parseSuperviseArguments(argv: readonly string[]): SuperviseArguments {
     fence: Number(value('--fence')),
     parentPid: parentPid === undefined ? undefined : Number(parentPid),
     gpuFolder: value('--gpu-folder'),
+    gpuCount: Number(value('--gpus') ?? 1),
+    withoutGpus: argv.includes('--without-gpus') ? argv.slice(argv.indexOf('--without-gpus') + 1, separator) : [],
     stallMs: Number(stall?.slice('step='.length) ?? 60) * 1000,
     program: argv.slice(separator + 1),
   };
@@ -106,7 +113,7 @@ export async function supervise(self: SimulatedProcess, argv: readonly string[],
 }
 
 async function runSupervisor(self: SimulatedProcess, argv: readonly string[], world: TrainerWorld): Promise<void> {
-  const { job, fence, parentPid, gpuFolder, stallMs, program } = parseSuperviseArguments(argv);
+  const { job, fence, parentPid, gpuFolder, gpuCount, withoutGpus, stallMs, program } = parseSuperviseArguments(argv);
   const stop = { isRequested: false, forward: (): void => undefined };
   self.onSignal = () => {
     stop.isRequested = true;
@@ -120,8 +127,8 @@ async function runSupervisor(self: SimulatedProcess, argv: readonly string[], wo
   for (const survivor of host.holders(`${job.dir}/lock`)) survivor.signal('SIGKILL');
   host.shareLock(`${job.dir}/lock`, self);
 
-  const lease = gpuFolder === undefined ? undefined : `${gpuFolder}/gpu-0`;
-  if (lease !== undefined) {
+  let leased: string[] = [];
+  if (gpuFolder !== undefined) {
     const wait = {
       v: 1,
       fence,
@@ -133,14 +140,32 @@ async function runSupervisor(self: SimulatedProcess, argv: readonly string[], wo
       foreign: [],
       hosts: [],
     };
-    for (let isReported = false; !host.tryLock(lease, self) && !stop.isRequested;) {
+    // On the CPU, one job runs at a time.
+    const listGpus = () => (host.gpus.length === 0 ? ['cpu'] : host.gpus);
+    const needed = host.gpus.length === 0 ? 1 : gpuCount;
+    for (let isReported = false; !stop.isRequested;) {
+      const usable = listGpus().filter((uuid) => !host.lostGpus.has(uuid) && !withoutGpus.includes(uuid));
+      if (usable.length < needed) {
+        const message = `${usable.length} of ${needed} GPUs are there`;
+        await appendFile(job.log, `${JSON.stringify({ message })}\n`);
+        return self.exit(tooFewGpusExitCode);
+      }
+      const free = usable.filter((uuid) => host.canLock(`${gpuFolder}/${uuid}`, self)).slice(0, needed);
+      if (free.length === needed) {
+        leased = free;
+        for (const uuid of leased) host.shareLock(`${gpuFolder}/${uuid}`, self);
+        break;
+      }
+      host.waitingForGpus.add(self);
       if (!isReported) await writeAtomic(`${job.dir}/waiting.json`, JSON.stringify(wait));
       isReported = true;
       await self.sleep(pollMs);
       if (parentPid !== undefined && !host.processes.has(parentPid)) return self.exit(lockedExitCode);
     }
+    host.waitingForGpus.delete(self);
     await rm(job.waiting, { force: true });
   }
+  const gpus = leased.filter((uuid) => host.gpus.includes(uuid));
   for (const stale of [job.exit, `${job.dir}/stop`]) await rm(stale, { force: true });
   const startedAt = seconds(self);
   const logOffset = (await readText(job.log)).length;
@@ -152,7 +177,7 @@ async function runSupervisor(self: SimulatedProcess, argv: readonly string[], wo
     attempt: fence,
     fence,
     logOffset,
-    gpus: [],
+    gpus,
     startedAt,
   };
   await writeAtomic(job.owner, JSON.stringify(owner));
@@ -170,10 +195,11 @@ async function runSupervisor(self: SimulatedProcess, argv: readonly string[], wo
       limitMs: stallMs,
       outcome: 'crashed' as 'finished' | 'preempted' | 'crashed',
       message: '',
+      failedRank: 0,
     };
     host.shareLock(`${job.dir}/lock`, ranks);
-    if (lease !== undefined) host.shareLock(lease, ranks);
-    ranks.run(() => void runRanks(ranks, { job, fence, program }, world, status));
+    for (const uuid of leased) host.shareLock(`${gpuFolder}/${uuid}`, ranks);
+    ranks.run(() => void runRanks(ranks, { job, fence, program, gpus }, world, status));
     self.onExit(() => {
       // The kernel tells torchrun, which asks the ranks to save and then kills them.
       ranks.signal('SIGTERM');
@@ -197,7 +223,7 @@ async function runSupervisor(self: SimulatedProcess, argv: readonly string[], wo
     await hasEnded;
     const message = status.message === '' ? 'It recorded no exception.' : status.message;
     const cause = {
-      rank: 0,
+      rank: status.failedRank,
       pid: ranks.pid,
       exitCode: ranks.exitCode,
       signal: ranks.signalCode,
@@ -229,6 +255,7 @@ interface RankJob {
   job: JobFolder;
   fence: number;
   program: string[];
+  gpus: readonly string[];
 }
 
 interface RankStatus {
@@ -236,12 +263,14 @@ interface RankStatus {
   limitMs: number;
   outcome: 'finished' | 'preempted' | 'crashed';
   message: string;
+  /** The rank that failed first. */
+  failedRank: number;
 }
 
 /** Runs all ranks of a training or a test until they end. An error is a crash, as in Python. */
 async function runRanks(
   self: SimulatedProcess,
-  { job, fence, program }: RankJob,
+  { job, fence, program, gpus }: RankJob,
   world: TrainerWorld,
   status: RankStatus,
 ): Promise<void> {
@@ -251,7 +280,7 @@ async function runRanks(
       await test(self, job, fence, option(program.includes('--weights') ? '--weights' : '--checkpoint'));
     else {
       const resume = program.includes('--resume') ? option('--resume') : undefined;
-      const training = new Training(self, { job, fence, program }, world, status);
+      const training = new Training(self, { job, fence, program, gpus }, world, status);
       status.outcome = await training.run(option('--plan'), resume);
       return self.exit(status.outcome === 'finished' ? 0 : 143);
     }
@@ -259,7 +288,9 @@ async function runRanks(
     self.exit(0);
   } catch (error) {
     status.message = error instanceof Error ? error.message : String(error);
-    await withBallast(self, () => appendFile(job.log, `[rank0]: ${status.message}\n`)).catch(() => undefined);
+    await withBallast(self, () => appendFile(job.log, `[rank${status.failedRank}]: ${status.message}\n`)).catch(
+      () => undefined,
+    );
     self.exit(1);
   }
 }
@@ -287,6 +318,7 @@ class Training {
   private readonly self: SimulatedProcess;
   private readonly job: JobFolder;
   private readonly fence: number;
+  private readonly gpus: readonly string[];
   private readonly world: TrainerWorld;
   private readonly status: RankStatus;
   private weights: Weights = { iteration: 0, state: 1 };
@@ -294,10 +326,11 @@ class Training {
   private isStopRequested = false;
   private served = 0;
 
-  constructor(self: SimulatedProcess, { job, fence }: RankJob, world: TrainerWorld, status: RankStatus) {
+  constructor(self: SimulatedProcess, { job, fence, gpus }: RankJob, world: TrainerWorld, status: RankStatus) {
     this.self = self;
     this.job = job;
     this.fence = fence;
+    this.gpus = gpus;
     this.world = world;
     this.status = status;
     self.onSignal = () => (this.isStopRequested = true);
@@ -321,8 +354,8 @@ class Training {
       iteration: this.weights.iteration,
       iterationsPerEpoch: stepsPerEpoch,
       epochs: control.epochs,
-      worldSize: 1,
-      device: 'cpu',
+      worldSize: Math.max(1, this.gpus.length),
+      device: this.gpus.length === 0 ? 'cpu' : 'cuda',
       resumedFrom,
       pids: [self.pid],
       versions: {},
@@ -334,9 +367,15 @@ class Training {
       fence,
       iteration: this.weights.iteration,
       resumedFrom,
+      gpus: this.gpus,
     });
     while (this.epoch < control.epochs) {
       await self.sleep(stepMs);
+      const lost = this.gpus.findIndex((uuid) => self.host.lostGpus.has(uuid));
+      if (lost >= 0) {
+        this.status.failedRank = lost;
+        throw new Error('RuntimeError: GPU is lost');
+      }
       const failure = world.failureAt(job.dir);
       if (failure === 'hang') await new Promise(() => undefined);
       else if (failure !== undefined) throw new Error(failure.line);
@@ -373,8 +412,11 @@ class Training {
   private async load(path: string): Promise<Weights> {
     const text = await readText(path);
     const manifest = JSON.parse(await readText(path.replace(/\.pth$/, '.json'))) as CheckpointManifest;
-    if (sha256(text) !== manifest.sha256)
+    if (sha256(text) !== manifest.sha256) {
+      const { job, fence } = this;
+      this.world.observe({ type: 'damaged checkpoint refused', job: job.dir, file: basename(path), fence });
       throw new Error(`ValueError: ${path} is damaged: its bytes are not those of its manifest`);
+    }
     return JSON.parse(text) as Weights;
   }
 
