@@ -26,6 +26,23 @@ export default ts.config(
       ],
     },
   },
+  {
+    files: ['activities/**/*.ts', 'workers/**/*.ts', 'infra/**/*.ts'],
+    ignores: ['workers/connect.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          paths: ['client', 'worker'].map((name) => ({
+            name: `@temporalio/${name}`,
+            importNames: ['Connection', 'NativeConnection'],
+            message: 'workers/connect.ts is the one place that connects',
+            allowTypeImports: true,
+          })),
+        },
+      ],
+    },
+  },
   // Plain JavaScript runs before anything is installed; it knows no types.
   { files: ['**/*.mjs', '**/*.js'], ...ts.configs.disableTypeChecked },
   { files: ['**/*.mjs', '**/*.js'], rules: { 'no-undef': 'off' } },

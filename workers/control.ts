@@ -1,7 +1,7 @@
 import { createControlActivities } from '../activities/index.ts';
 import { taskQueues } from '../configs/names.ts';
 import { createDependencies } from './dependencies.ts';
-import type { TemporalServer } from './env.ts';
+import type { TemporalServer } from './temporal-server.ts';
 import { runWorker } from './run-worker.ts';
 import { bundlerOptions, workflowsPath } from './workflow-bundle.ts';
 

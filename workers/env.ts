@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { NotificationTarget } from '../activities/notify/notification-target.ts';
-import { addressPattern, hookTokenVariable, namespace } from '../configs/names.ts';
+import { addressPattern, hookTokenVariable } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { HostName, type Versions } from '../configs/schema/index.ts';
 
@@ -11,7 +11,12 @@ import { HostName, type Versions } from '../configs/schema/index.ts';
 const WorkerEnv = z.object({
   /** Without it, a command uses the stack of this folder. */
   TEMPORAL_ADDRESS: z.string().regex(addressPattern, 'Expected HOST:PORT').optional(),
-  TEMPORAL_NAMESPACE: z.string().default(namespace),
+  TEMPORAL_PROFILE: z.string().optional(),
+  TEMPORAL_CONFIG_FILE: z.string().optional(),
+  /** The SDK reads any other text as false, and would send an API key without TLS. */
+  TEMPORAL_TLS: z.enum(['true', 'false', '1', '0']).optional(),
+  /** Address of the Temporal UI of a server other than the embedded stack, for links. */
+  EVERSWIN_UI_URL: z.url({ protocol: /^https?$/ }).optional(),
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
   /** Address of the miniature COCO, which the embedded stack serves. */
   EVERSWIN_DEMO_URL: z.url().optional(),
@@ -36,31 +41,18 @@ const WorkerEnv = z.object({
   AWS_REGION: z.string().default('us-east-1'),
 });
 
+/** Returns all variables that are set. An empty variable counts as unset. */
+export const readVariables = (): Record<string, string> =>
+  Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value ? [[name, value]] : [])));
+
 /**
- * Reads the environment. An empty variable counts as unset.
+ * Reads the environment.
  * @throws Error that lists the variables with invalid values.
  */
 export function readEnv() {
-  const set = Object.fromEntries(Object.entries(process.env).filter(([, value]) => value !== ''));
-  const { data, error } = WorkerEnv.safeParse(set);
+  const { data, error } = WorkerEnv.safeParse(readVariables());
   if (data !== undefined) return data;
   throw new Error(`Invalid environment variables: ${listProblems(error).join('; ')}. Correct or unset them.`);
-}
-
-export interface TemporalServer {
-  /** `host:port` */
-  address: string;
-  namespace: string;
-}
-
-/**
- * Returns the server that TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE name.
- * @throws Error without TEMPORAL_ADDRESS.
- */
-export function readServer(): TemporalServer {
-  const { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: name } = readEnv();
-  if (address === undefined) throw new Error('Expected TEMPORAL_ADDRESS to name the Temporal server, as HOST:PORT.');
-  return { address, namespace: name };
 }
 
 /** Variables such as `EVERSWIN_NOTIFY_OPS_URL`, which configure the notification target `OPS`. */

@@ -7,9 +7,10 @@ import { listGpus } from '../activities/shared/trainer/gpu-inventory.ts';
 import { killOrphans } from '../activities/train/kill-orphans.ts';
 import { hostQueue, taskQueues } from '../configs/names.ts';
 import { createDependencies } from './dependencies.ts';
-import { readEnv, type TemporalServer } from './env.ts';
+import { readEnv } from './env.ts';
 import { GpuSlots } from './gpu-slots.ts';
 import { runWorker } from './run-worker.ts';
+import type { TemporalServer } from './temporal-server.ts';
 
 /** Tasks that wait on this machine and report their place in the queue; further ones stay on the server. */
 const maxWaitingTasks = 8;

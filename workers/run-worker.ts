@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { checkProcess } from './check-process.ts';
-import type { TemporalServer } from './env.ts';
+import { connectWorker } from './connect.ts';
+import type { TemporalServer } from './temporal-server.ts';
 
 type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
 
@@ -12,13 +13,14 @@ type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
  * @param onConnect runs before the first poll; its errors are only logged.
  */
 export async function runWorker(
-  { address, namespace }: TemporalServer,
+  server: TemporalServer,
   name: string,
   queues: QueueOptions | QueueOptions[],
   onConnect: (client: Client) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   await checkProcess();
-  const connection = await connect(address);
+  const { namespace } = server;
+  const connection = await connectWorker(server);
   try {
     const create = (options: QueueOptions) =>
       Worker.create({
@@ -36,15 +38,5 @@ export async function runWorker(
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
     await connection.close();
-  }
-}
-
-async function connect(address: string): Promise<NativeConnection> {
-  try {
-    return await NativeConnection.connect({ address });
-  } catch (error) {
-    const why = String(error).includes('dns error') ? ': its name cannot be resolved' : '';
-    const remedy = 'Check the address, the network and that the server runs; then start this worker again.';
-    throw new Error(`No Temporal server responds at ${address}${why}. ${remedy}`, { cause: error });
   }
 }

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { namespace } from '../../configs/names.ts';
 import { RunInput } from '../../configs/schema/index.ts';
-import { connect } from '../client/connect.ts';
+import { connect } from '../../workers/connect.ts';
 import { injectCrashes } from '../demo/inject-crashes.ts';
 import { runRetrainDemo } from '../demo/retrain-demo.ts';
-import type { FoundServer } from '../client/find-server.ts';
+import { stackServer } from '../client/find-server.ts';
 import { followRun } from '../client/follow-run.ts';
 import { watchServer } from '../client/watch-server.ts';
 import { formatError } from '../terminal/format-error.ts';
@@ -60,8 +59,8 @@ export async function demo(flags: DemoFlags): Promise<void> {
 }
 
 /** Terminates the workflows of an interrupted demo: unlike real runs, they must not resume with the next stack. */
-async function terminateDemo({ address }: StackFile, name: string): Promise<void> {
-  const { workflow } = await connect(address);
+async function terminateDemo(stack: StackFile, name: string): Promise<void> {
+  const { workflow } = await connect(stackServer(stack));
   for await (const { workflowId } of workflow.list({ query: `ExecutionStatus = 'Running'` }))
     if (workflowId.includes(name)) await workflow.getHandle(workflowId).terminate('the demo was interrupted');
 }
@@ -79,8 +78,8 @@ async function runDemo(stack: StackFile, flags: DemoFlags, { home, name, log }: 
   }
   log(`Temporal UI  ${stack.uiUrl}`);
   log(`Pages        ${stack.pagesUrl}`);
-  const client = await connect(stack.address);
-  const server: FoundServer = { address: stack.address, namespace, source: 'stack', stack };
+  const server = stackServer(stack);
+  const client = await connect(server);
   const watch = watchServer(server, home);
   if (flags.retrain) {
     await runRetrainDemo({ client, home, model: name, log, watchServer: watch });
@@ -97,7 +96,7 @@ async function runDemo(stack: StackFile, flags: DemoFlags, { home, name, log }: 
   const crashes = flags.crash ? injectCrashes(handle, home, log) : Promise.resolve();
   await Promise.race([crashes.then(() => result), result]);
   const report = await result;
-  printResult(report, { runId: name, home, uiPage: workflowPage(stack, handle.workflowId) });
+  printResult(report, { runId: name, home, uiPage: workflowPage(server, handle.workflowId) });
   if (flags.crash && report.crashes < 3) {
     throw new Error(
       `Training ended after ${report.crashes} of 3 crashes: this machine trains the demo faster than it can be interrupted.`,

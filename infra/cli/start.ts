@@ -56,7 +56,7 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
     printResult(report, {
       runId: evaluate ? evaluationRun(input.name) : input.name,
       home: defaultHome(),
-      uiPage: workflowPage(server.stack, id),
+      uiPage: workflowPage(server, id),
     });
   });
 }

@@ -19,7 +19,7 @@ interface StatusOptions {
 
 /** Shows a run, a sweep or a retraining; without a name, lists the newest runs. */
 export async function status(name: string | undefined, { address, json = false }: StatusOptions): Promise<void> {
-  await withClient(address, async (client, { stack }) => {
+  await withClient(address, async (client, server) => {
     if (name === undefined) return console.log((await listRuns(client, json)).join('\n'));
     const workflow = await findWorkflow(client, name);
     const { handle } = workflow;
@@ -35,7 +35,7 @@ export async function status(name: string | undefined, { address, json = false }
       console.log(formatLine('waiting', paused));
     if (!json && failure !== undefined)
       console.log(formatLine('reason', failure.replaceAll('\n', `\n${' '.repeat(13)}`)));
-    const page = workflowPage(stack, handle.workflowId);
+    const page = workflowPage(server, handle.workflowId);
     if (!json && page !== undefined) console.log(formatLine('UI', page));
   });
 }

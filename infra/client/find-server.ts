@@ -1,44 +1,62 @@
 import { connect as connectSocket } from 'node:net';
 import { namespace } from '../../configs/names.ts';
-import { readEnv, type TemporalServer } from '../../workers/env.ts';
+import { readEnv } from '../../workers/env.ts';
+import {
+  formatSecurity,
+  readTemporalSettings,
+  selectsServer,
+  type TemporalServer,
+} from '../../workers/temporal-server.ts';
 import { findRunningStack, type StackFile } from '../stack/stack-file.ts';
 import { defaultHome } from '../stack/stack-options.ts';
 
 /** The Temporal server of a command. */
 export interface FoundServer extends TemporalServer {
   /** Who chose it. */
-  source: '--address' | 'TEMPORAL_ADDRESS' | 'stack';
-  /** The stack of this folder, if it is the server. */
-  stack: StackFile | undefined;
+  source: '--address' | 'TEMPORAL_ADDRESS' | 'temporal.toml' | 'stack';
+  /** Address of its Temporal UI, if known. */
+  uiUrl: string | undefined;
 }
 
 const temporalPort = 7233;
 
 /**
- * Finds the Temporal server: `--address`, TEMPORAL_ADDRESS, or the running stack of this folder, in this order. Never
- * assumes another address, because the server there may belong to someone else.
+ * Finds the Temporal server: `--address`, TEMPORAL_ADDRESS or a selected profile of temporal.toml, the running stack of
+ * this folder, or the default profile, in this order. Never assumes another address, because the server there may
+ * belong to someone else.
  * @throws Error that explains how to start or name a server.
  */
 export async function findServer(address: string | undefined): Promise<FoundServer> {
   const home = defaultHome();
-  const env = readEnv();
   const stack = await findRunningStack(home);
-  const named = address ?? env.TEMPORAL_ADDRESS;
+  if (stack !== undefined && address === undefined && !selectsServer()) return stackServer(stack);
+  const settings = readTemporalSettings();
+  const named = address ?? settings.address;
   if (named !== undefined) {
     return {
+      ...settings,
       address: named,
-      namespace: env.TEMPORAL_NAMESPACE,
-      source: address === undefined ? 'TEMPORAL_ADDRESS' : '--address',
-      stack: stack?.address === named ? stack : undefined,
+      source: address === undefined ? settings.source : '--address',
+      uiUrl: readEnv().EVERSWIN_UI_URL ?? (stack?.address === named ? stack.uiUrl : undefined),
     };
   }
-  if (stack !== undefined) return { address: stack.address, namespace, source: 'stack', stack };
   throw new Error(await explainMissingServer(home));
 }
 
+/** Returns the server of a stack, which has no TLS and one namespace. */
+export const stackServer = ({ address, uiUrl }: Pick<StackFile, 'address' | 'uiUrl'>): FoundServer => ({
+  address,
+  namespace,
+  source: 'stack',
+  uiUrl,
+});
+
 /** Formats the server of a command, for example `Temporal at 127.0.0.1:7233, namespace default (stack of this folder)`. */
-export const formatServer = ({ address, namespace: name, source }: FoundServer): string =>
-  `Temporal at ${address}, namespace ${name} (${source === 'stack' ? 'stack of this folder' : source})`;
+export function formatServer(server: FoundServer): string {
+  const { address, namespace: name, source, tls, apiKey } = server;
+  const security = tls || apiKey !== undefined ? `, ${formatSecurity(server)}` : '';
+  return `Temporal at ${address}, namespace ${name}${security} (${source === 'stack' ? 'stack of this folder' : source})`;
+}
 
 async function explainMissingServer(home: string): Promise<string> {
   const address = `127.0.0.1:${temporalPort}`;

@@ -16,7 +16,7 @@ export const addressArgument = ({ source, address }: FoundServer): string =>
 /** Formats, as a small tree, how to watch, pause and cancel a workflow that continues on the server. */
 export function formatRunHints({ name, workflowId, canPause }: StartedWorkflow, server: FoundServer): string[] {
   const address = addressArgument(server);
-  const page = workflowPage(server.stack, workflowId);
+  const page = workflowPage(server, workflowId);
   const hints = [
     ['status', `everswin status ${name}${address}`],
     ...(page === undefined ? [] : [['Temporal UI', page]]),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Workflow, WorkflowHandle } from '@temporalio/client';
 import { findRunningStack } from '../stack/stack-file.ts';
 import { defaultHome } from '../stack/stack-options.ts';
-import { connect } from './connect.ts';
+import { connect } from '../../workers/connect.ts';
 import { isListening, type FoundServer } from './find-server.ts';
 
 const probeMs = 1_000;
@@ -24,7 +24,8 @@ export type WatchServer = <T extends Workflow>(watch: ServerWatch<T>) => Promise
  * Creates a watch over the server of a command. The stack of a home may start again on another port; any other server
  * keeps its address. A probe is needed because the Temporal client hides an outage for half a minute of retries.
  */
-export function watchServer({ address, namespace, source }: FoundServer, home = defaultHome()): WatchServer {
+export function watchServer(server: FoundServer, home = defaultHome()): WatchServer {
+  const { address, source } = server;
   return async ({ handle, log, signal, onMoved }) => {
     let connected = address;
     for (let failures = 0; !signal.aborted; await sleep(probeMs, undefined, { signal }).catch(() => undefined)) {
@@ -35,7 +36,7 @@ export function watchServer({ address, namespace, source }: FoundServer, home = 
         continue;
       }
       if (now !== connected) {
-        const next = await connect(now, namespace).catch(() => undefined);
+        const next = await connect({ ...server, address: now }).catch(() => undefined);
         if (next === undefined) continue;
         connected = now;
         onMoved(next.workflow.getHandle(handle.workflowId));
@@ -51,4 +52,5 @@ const remedies: Record<FoundServer['source'], string> = {
   stack: 'This view waits for the stack of this folder: everswin up. What is running continues.',
   '--address': 'This view waits until it does. Check --address.',
   TEMPORAL_ADDRESS: 'This view waits until it does. Check TEMPORAL_ADDRESS.',
+  'temporal.toml': 'This view waits until it does. Check the address in temporal.toml.',
 };

@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
-import { connect } from './connect.ts';
+import { connect } from '../../workers/connect.ts';
+import { formatError } from '../terminal/format-error.ts';
 import { findServer, formatServer, type FoundServer } from './find-server.ts';
 
 /**
@@ -12,9 +13,9 @@ export async function withClient(
 ): Promise<void> {
   const server = await findServer(address);
   console.error(formatServer(server));
-  const client = await connect(server.address, server.namespace).catch((cause: unknown) => {
-    const remedy = server.source === 'stack' ? 'Its log: .everswin/logs/temporal-server.log' : `Check ${server.source}`;
-    throw new Error(`No Temporal server responds at ${server.address}. ${remedy}.`, { cause });
+  const client = await connect(server).catch((cause: unknown) => {
+    if (server.source !== 'stack') throw cause;
+    throw new Error(`${formatError(cause)} Its log: .everswin/logs/temporal-server.log.`, { cause });
   });
   try {
     await use(client, server);

@@ -1,8 +1,9 @@
 /** Serves the retraining hook on 127.0.0.1: `node infra/pages/hook.ts --port N`. */
 import { parseArgs } from 'node:util';
-import { Client, Connection } from '@temporalio/client';
 import { createRetrainRequester } from './request-retraining.ts';
-import { readHookToken, readServer } from '../../workers/env.ts';
+import { connectLazily } from '../../workers/connect.ts';
+import { readHookToken } from '../../workers/env.ts';
+import { readServer } from '../../workers/temporal-server.ts';
 import { startHookServer } from './hook-server.ts';
 import { hookTokenVariable } from '../../configs/names.ts';
 
@@ -13,14 +14,12 @@ const token = readHookToken();
 if (token === undefined) fail(`The hook needs a token. Set ${hookTokenVariable} to 32 or more visible characters.`);
 else if (!/^\d{1,5}$/.test(port)) fail(`Expected --port to be a number, got ${port}.`);
 else {
-  const { address, namespace } = readServer();
-  // Connects at the first request and reconnects after an outage.
-  const connection = Connection.lazy({ address });
-  const requestRetraining = createRetrainRequester(new Client({ connection, namespace }));
+  const client = connectLazily(readServer());
+  const requestRetraining = createRetrainRequester(client);
   const server = await startHookServer({ port: Number(port), token, requestRetraining, log: logLine });
   console.log(server.url);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void server.close().then(() => connection.close()));
+    process.once(signal, () => void server.close().then(() => client.connection.close()));
 }
 
 function logLine(line: string): void {

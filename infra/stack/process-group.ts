@@ -1,4 +1,5 @@
 import { hookTokenVariable } from '../../configs/names.ts';
+import { readVariables } from '../../workers/env.ts';
 import { SupervisedProcess, type ProcessSpec, type Restart } from './supervised-process.ts';
 
 /** A process of the stack, without the environment and the log file, which the group adds. */
@@ -23,8 +24,9 @@ export class ProcessGroup {
   start(spec: StackProcessSpec): void {
     const { env, onRestart } = this.options;
     const logFile = this.logFile(spec.name);
-    // Only the hook gets the token: no worker, and therefore no trainer, needs it.
-    const unsetEnv = spec.unsetEnv ?? [hookTokenVariable];
+    // Only the hook gets the token: no worker, and therefore no trainer, needs it. The settings of another Temporal
+    // server, such as its TLS and its API key, do not apply to that of the stack.
+    const unsetEnv = [...(spec.unsetEnv ?? [hookTokenVariable]), ...temporalVariables()];
     this.processes.push(new SupervisedProcess({ ...spec, unsetEnv, env, logFile }, onRestart));
   }
 
@@ -42,3 +44,5 @@ export class ProcessGroup {
     await Promise.all(this.processes.filter(({ name }) => includes(name)).map((process) => process.stop()));
   }
 }
+
+const temporalVariables = (): string[] => Object.keys(readVariables()).filter((name) => name.startsWith('TEMPORAL_'));

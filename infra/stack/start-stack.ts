@@ -6,7 +6,7 @@ import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
 import { checkProcess } from '../../workers/check-process.ts';
-import { readHookToken } from '../../workers/env.ts';
+import { projectFile, readHookToken } from '../../workers/env.ts';
 import { chooseEndpoints, type Endpoints } from './endpoints.ts';
 import { startFileServer } from './file-server.ts';
 import { killLeftovers } from './kill-leftovers.ts';
@@ -124,6 +124,7 @@ const stackEnv = (
   [stackMarker]: home,
   TEMPORAL_ADDRESS: address,
   TEMPORAL_NAMESPACE: namespace,
+  TEMPORAL_CONFIG_FILE: projectFile('infra/stack/temporal.toml'),
   EVERSWIN_DEMO_URL: demoUrl,
   EVERSWIN_PAGES_URL: pagesUrl,
   ...objectStore?.workerEnv,

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection } from '@temporalio/client';
 import { execa } from 'execa';
 import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
+import { connect } from '../../workers/connect.ts';
 import { ensureSearchAttributes } from './search-attributes.ts';
 
 /** Oldest supported version of the bundled Temporal UI; older ones do not render the tables of our current details. */
@@ -39,8 +39,7 @@ export async function waitForServer(address: string, logFile: string): Promise<v
   const deadline = performance.now() + startupTimeoutMs;
   for (;;) {
     try {
-      const connection = await Connection.connect({ address, connectTimeout: '2s' });
-      await connection.workflowService.describeNamespace({ namespace });
+      const { connection } = await connect({ address, namespace });
       await ensureSearchAttributes(connection);
       await connection.close();
       return;

@@ -1,8 +1,8 @@
-import { namespace } from '../../configs/names.ts';
-import type { StackFile } from '../stack/stack-file.ts';
-
-/** Returns the address of a workflow in the Temporal UI; undefined for a server other than the stack of this folder. */
-export const workflowPage = (stack: StackFile | undefined, workflowId: string): string | undefined =>
-  stack === undefined
+/** Returns the address of a workflow in the Temporal UI; undefined if the address of the UI is unknown. */
+export const workflowPage = (
+  { uiUrl, namespace }: { uiUrl: string | undefined; namespace: string },
+  workflowId: string,
+): string | undefined =>
+  uiUrl === undefined
     ? undefined
-    : `${stack.uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(workflowId)}`;
+    : `${uiUrl.replace(/\/+$/, '')}/namespaces/${encodeURIComponent(namespace)}/workflows/${encodeURIComponent(workflowId)}`;

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Context } from '@temporalio/activity';
 import { taskQueues } from '../../configs/names.ts';
-import { readEnv, readServer } from '../../workers/env.ts';
+import { readEnv } from '../../workers/env.ts';
+import { readServer } from '../../workers/temporal-server.ts';
 import { runWorker } from '../../workers/run-worker.ts';
 import { anAttempt, happyActivities, signalProgress } from '../helpers/stub-activities.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { homeFolders } from '../../configs/paths.ts';
-import { connect } from '../../infra/client/connect.ts';
+import { connect } from '../../workers/connect.ts';
 import { findFreePort } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
@@ -51,7 +51,7 @@ export async function startBenchStack(program = 'worker.ts'): Promise<BenchStack
   const serverReady = () => waitForServer(address, `${folders.logs}/temporal-server.log`);
   await serverReady();
   const [controlWorker, gpuWorker] = [worker('control'), worker('gpu')];
-  const client = await connect(address);
+  const client = await connect({ address, namespace: 'default' });
   return {
     home,
     client,

@@ -8,7 +8,8 @@ import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
 import { listDescendants } from '../../activities/shared/trainer/process-descendants.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { homeFolders, jobFolder, runFolder } from '../../configs/paths.ts';
-import { connect } from '../../infra/client/connect.ts';
+import { stackServer } from '../../infra/client/find-server.ts';
+import { connect } from '../../workers/connect.ts';
 import { startStack } from '../../infra/stack/start-stack.ts';
 import { startRun } from '../../infra/client/start-run.ts';
 import { readRunFile } from '../helpers/preparation.ts';
@@ -52,7 +53,7 @@ async function pastFirstStep(contender: Contender): Promise<Contender> {
 /** Starts the complete stack with the run; `argv` is the torchrun command of its supervisor. */
 export async function startPipeline(home: string) {
   const stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: () => undefined });
-  const client = await connect(stack.file().address);
+  const client = await connect(stackServer(stack.file()));
   await startRun(client, { ...(await readRunFile('demo')), name, epochs });
   const { train } = runFolder(home, name);
   const { pid } = await until(async () => (await findLiveJob(train))?.owner);

@@ -6,7 +6,7 @@ import { reportLostWatchers } from '../../activities/train/report-lost-watchers.
 import { taskQueues } from '../../configs/names.ts';
 import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
-import { readServer } from '../../workers/env.ts';
+import { readServer } from '../../workers/temporal-server.ts';
 import { runWorker } from '../../workers/run-worker.ts';
 import { miniDataset, miniWeights } from '../helpers/mini-run.ts';
 import { miniEnv, miniPlanOf, miniSwitches, readRecipeName } from './mini.ts';

@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util';
 import { createControlActivities } from '../../activities/index.ts';
 import { taskQueues } from '../../configs/names.ts';
-import { readEnv, readServer } from '../../workers/env.ts';
+import { readEnv } from '../../workers/env.ts';
+import { readServer } from '../../workers/temporal-server.ts';
 import { runWorker } from '../../workers/run-worker.ts';
 import { shiftClockBy } from './shift-clock.ts';
 import { findSubject } from './subject.ts';

@@ -15,7 +15,8 @@ import { readRegistry } from '../../activities/registry/registry-state.ts';
 import { retrainId, statusQueryName } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { RetrainInput, RetrainStatus } from '../../configs/schema/index.ts';
-import { connect } from '../../infra/client/connect.ts';
+import { stackServer } from '../../infra/client/find-server.ts';
+import { connect } from '../../workers/connect.ts';
 import { queryRetraining } from '../../infra/client/follow-retrain.ts';
 import { applySchedule } from '../../infra/client/retrain-schedule.ts';
 import { startStack } from '../../infra/stack/start-stack.ts';
@@ -46,7 +47,7 @@ await mkdir(home);
 await symlink(`${projectHome}/tools`, `${home}/tools`);
 const stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: console.log });
 try {
-  const client = await connect(stack.file().address);
+  const client = await connect(stackServer(stack.file()));
   await applySchedule(client, await readInput(), { every: '1m', cron: undefined, timeZone: 'UTC' });
   for (let change = 1; change <= changes; change += 1) {
     await waitForTraining(client, change);

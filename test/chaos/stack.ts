@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { homeFolders } from '../../configs/paths.ts';
-import { connect } from '../../infra/client/connect.ts';
+import { connect } from '../../workers/connect.ts';
 import { startFileServer } from '../../infra/stack/file-server.ts';
 import { findFreePort } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess, type Restart } from '../../infra/stack/supervised-process.ts';
@@ -84,7 +84,7 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
   const serverLog = `${folders.logs}/temporal-server.log`;
   await waitForServer(address, serverLog);
   processes.push(worker('control-worker'), worker('gpu-worker'));
-  const client = await connect(address);
+  const client = await connect({ address, namespace: 'default' });
   return {
     home,
     chaosDir,

@@ -16,7 +16,8 @@ relative to the folder in which you type the command. \`everswin --help\` lists 
 \`everswin COMMAND --help\` shows the options and examples of one.
 
 A command that needs a Temporal server uses \`--address\`, otherwise \`TEMPORAL_ADDRESS\`, otherwise the stack that
-\`everswin up\` runs from this folder. It never uses a server that you did not name or start.`;
+\`everswin up\` runs from this folder, otherwise the default profile of Temporal's \`temporal.toml\`. It never uses a
+server that you did not name or start. TLS, API key and namespace: [deploy.md](deploy.md#connect-to-a-temporal-server).`;
 
 const exitCodesSection = `## Exit codes
 

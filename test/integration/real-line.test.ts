@@ -9,7 +9,8 @@ import { readJson } from '../../activities/shared/files/json-file.ts';
 import { readProgress } from '../../activities/shared/run/progress-reader.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { EvalMetrics, Report, type RunInput } from '../../configs/schema/index.ts';
-import { connect } from '../../infra/client/connect.ts';
+import { stackServer } from '../../infra/client/find-server.ts';
+import { connect } from '../../workers/connect.ts';
 import { followRun } from '../../infra/client/follow-run.ts';
 import { startStack, type RunningStack } from '../../infra/stack/start-stack.ts';
 import { startRun } from '../../infra/client/start-run.ts';
@@ -32,7 +33,7 @@ afterAll(async () => {
 });
 
 test('a run whose rank is killed resumes from its checkpoint and writes its report', async () => {
-  const client = await connect(stack.file().address);
+  const client = await connect(stackServer(stack.file()));
   const demo = await readRunFile('demo');
   const { handle } = await startRun(client, { ...demo, name: 'line', epochs: 2 });
   const result = followRun(handle, (line) => lines.push(line));
@@ -79,7 +80,7 @@ test('an evaluation of the trained weights reproduces the metrics', async () => 
     weights: { detector: 'trained' },
     catalog: { datasets: {}, weights: { trained: { title: 'What the demo trained', source } } },
   };
-  const client = await connect(stack.file().address);
+  const client = await connect(stackServer(stack.file()));
   const { handle } = await startRun(client, input, { evaluate: true });
   const { bbox, segm } = await followRun(handle, (line) => lines.push(line));
   expect({ bbox, segm }).toEqual({ bbox: trained?.bbox, segm: trained?.segm });

@@ -10,7 +10,7 @@ import { errorCatalogue } from '../../../configs/errors.ts';
 import { retrainId, taskQueues, workflowId, workflowTypes } from '../../../configs/names.ts';
 import { RetrainStatus } from '../../../configs/schema/index.ts';
 import { createProgram } from '../../../infra/cli/program.ts';
-import { connect } from '../../../infra/client/connect.ts';
+import { connect } from '../../../workers/connect.ts';
 import { queryRun, queryRunStatus } from '../../../infra/client/follow-run.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { formatError } from '../../../infra/terminal/format-error.ts';
@@ -135,7 +135,7 @@ test('status shows an activity that was paused in Temporal, and resume continues
 });
 
 test('commands say that no control worker runs, and cancel keeps the request', async () => {
-  const client = await connect(address);
+  const client = await connect({ address, namespace: 'default' });
   const { name } = freshInput();
   const handle = await client.workflow.start(workflowTypes.trainDetector, {
     taskQueue: 'without-worker',

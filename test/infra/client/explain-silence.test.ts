@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { connect } from '../../../infra/client/connect.ts';
+import { connect } from '../../../workers/connect.ts';
 import { explainSilence } from '../../../infra/client/explain-silence.ts';
 import { findWorkflow } from '../../../infra/client/find-workflow.ts';
 import { queryStatus } from '../../../infra/client/send-update.ts';
@@ -17,7 +17,7 @@ import { freshInput } from '../../helpers/workflow-env.ts';
 import { until } from '../../helpers/until.ts';
 
 const address = temporalAddress();
-const client = await connect(address);
+const client = await connect({ address, namespace: 'default' });
 let home: string;
 let worker: ChildProcess;
 

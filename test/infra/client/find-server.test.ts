@@ -1,11 +1,12 @@
 import { execa } from 'execa';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { processStartTicks } from '../../../activities/shared/trainer/process-identity.ts';
 import { homeFolders } from '../../../configs/paths.ts';
+import { workflowPage } from '../../../infra/terminal/workflow-page.ts';
 import { writeStackFile, type StackFile } from '../../../infra/stack/stack-file.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
@@ -83,7 +84,30 @@ test('a command uses --address and TEMPORAL_ADDRESS in this order, and names the
 test('a server that does not respond is named with the reason to check', async () => {
   const { exitCode, stderr } = await everswin(withoutStack, ['status', '--address', '127.0.0.1:9']);
   expect(exitCode).toBe(1);
-  expect(stderr).toContain('No Temporal server responds at 127.0.0.1:9. Check --address.');
+  expect(stderr).toContain('Temporal at 127.0.0.1:9, namespace default (--address)');
+  expect(stderr).toContain(
+    'Cannot connect to Temporal at 127.0.0.1:9, namespace default, no TLS: nothing listens at this port (ECONNREFUSED). Check the address',
+  );
+});
+
+test('links to the Temporal UI follow the namespace, and EVERSWIN_UI_URL', () => {
+  const page = (uiUrl: string | undefined) => workflowPage({ uiUrl, namespace: 'vision.lab' }, 'train:a');
+  expect(page('https://ui.lab/')).toBe('https://ui.lab/namespaces/vision.lab/workflows/train%3Aa');
+  expect(page(undefined)).toBeUndefined();
+});
+
+test('a command uses the profile of temporal.toml that a variable selects, and the default profile after the stack', async () => {
+  const address = temporalAddress();
+  const file = `${withoutStack}/temporal.toml`;
+  await writeFile(file, `[profile.default]\naddress = "${address}"\n[profile.other]\naddress = "127.0.0.1:9"\n`);
+  const selected = await everswin(withStack, ['status'], { TEMPORAL_CONFIG_FILE: file, TEMPORAL_PROFILE: 'other' });
+  expect(selected.stderr).toContain('Temporal at 127.0.0.1:9, namespace default (temporal.toml)');
+  await mkdir(`${withoutStack}/config/temporalio`, { recursive: true });
+  await rename(file, `${withoutStack}/config/temporalio/temporal.toml`);
+  const env = { XDG_CONFIG_HOME: `${withoutStack}/config` };
+  const fallback = await everswin(withoutStack, ['status'], env);
+  expect(fallback.stderr).toBe(`Temporal at ${address}, namespace default (temporal.toml)`);
+  expect((await everswin(withStack, ['status'], env)).stderr).toContain('(stack of this folder)');
 });
 
 test('a stack is not running when another process has its pid', async () => {

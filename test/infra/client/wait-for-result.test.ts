@@ -4,7 +4,7 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { processStartTicks } from '../../../activities/shared/trainer/process-identity.ts';
 import { namespace } from '../../../configs/names.ts';
-import { connect } from '../../../infra/client/connect.ts';
+import { connect } from '../../../workers/connect.ts';
 import { waitForResult } from '../../../infra/client/wait-for-result.ts';
 import { watchServer } from '../../../infra/client/watch-server.ts';
 import { chooseEndpoints } from '../../../infra/stack/endpoints.ts';
@@ -43,21 +43,21 @@ async function startServer(): Promise<string> {
 
 test('waitForResult follows a workflow to the port on which the stack starts again', async () => {
   const first = await startServer();
-  const client = await connect(first);
+  const client = await connect({ address: first, namespace: 'default' });
   const handle = await client.workflow.start('any', { taskQueue: 'none', workflowId: 'train:followed' });
   const lines: string[] = [];
   const polled = new Set<WorkflowHandle>();
   const result = waitForResult(handle, {
     poll: (now) => Promise.resolve(polled.add(now).size > 0),
     log: (line) => lines.push(line),
-    watchServer: watchServer({ address: first, namespace, source: 'stack', stack: undefined }, home),
+    watchServer: watchServer({ address: first, namespace, source: 'stack', uiUrl: undefined }, home),
   });
   result.catch(() => undefined);
   await servers.pop()?.stop();
   await until(() => Promise.resolve(lines.length > 0 || undefined));
   const second = await startServer();
   await until(() => Promise.resolve(polled.size > 1 || undefined));
-  const again = await connect(second);
+  const again = await connect({ address: second, namespace: 'default' });
   await again.workflow.getHandle('train:followed').terminate();
   await expect(result).rejects.toThrow(WorkflowFailedError);
   expect(lines).toEqual([
@@ -68,7 +68,7 @@ test('waitForResult follows a workflow to the port on which the stack starts aga
 });
 
 test('waitForResult ends when the server at the address does not know the workflow', async () => {
-  const client = await connect(await startServer());
+  const client = await connect({ address: await startServer(), namespace: 'default' });
   const unknown = client.workflow.getHandle('train:unknown');
   const following = { poll: () => Promise.resolve(true), log: () => undefined };
   await expect(waitForResult(unknown, following)).rejects.toThrow(/not found/i);

@@ -1,0 +1,115 @@
+import { isGrpcServiceError } from '@temporalio/client';
+import type { Finding } from './probe-server.ts';
+import { formatSecurity, type TemporalServer } from './temporal-server.ts';
+
+/** What prevents a connection, and what to change. */
+interface Cause {
+  cause: string;
+  remedy: string;
+}
+
+/** Status codes of gRPC. */
+const grpcCodes = { notFound: 5, permissionDenied: 7, unimplemented: 12, unauthenticated: 16 } as const;
+
+/** Returns the error of a failed connection, which names the server, the security of the connection, and the cause. */
+export function connectionError(server: TemporalServer, cause: string, remedy: string, error: unknown): Error {
+  const name = `Temporal at ${server.address}, namespace ${server.namespace}, ${formatSecurity(server)}`;
+  return new Error(`Cannot connect to ${name}: ${cause}. ${remedy}.`, { cause: error });
+}
+
+/** Returns the error of a failed connection from the answer of the server, else from what a probe of it found. */
+export function explainConnectionError(server: TemporalServer, error: unknown, finding: Finding): Error {
+  const { cause, remedy } = explainStatus(server, error) ?? explainFinding(server, finding, error);
+  return connectionError(server, cause, remedy, error);
+}
+
+/** Explains the answer of a server that could be reached; undefined if none answered. */
+function explainStatus({ namespace, apiKey }: TemporalServer, error: unknown): Cause | undefined {
+  const status = findStatus(error);
+  if (status === undefined) return undefined;
+  const { code, details } = status;
+  switch (code) {
+    case grpcCodes.notFound:
+      return {
+        cause: `the namespace ${namespace} does not exist`,
+        remedy: 'Check TEMPORAL_NAMESPACE, or create the namespace',
+      };
+    case grpcCodes.permissionDenied:
+    case grpcCodes.unauthenticated:
+      return {
+        cause: `the server refuses ${apiKey === undefined ? 'a client without an API key' : 'this API key'} (${details})`,
+        remedy: `Set TEMPORAL_API_KEY to a valid key with access to the namespace ${namespace}`,
+      };
+    case grpcCodes.unimplemented:
+      return { cause: `it is not a Temporal server (${details})`, remedy: 'Check the address' };
+    default:
+      return undefined;
+  }
+}
+
+function findStatus(error: unknown): { code: number; details: string } | undefined {
+  if (isGrpcServiceError(error)) return error;
+  return error instanceof Error ? findStatus(error.cause) : undefined;
+}
+
+function explainFinding({ address, tls }: TemporalServer, finding: Finding, error: unknown): Cause {
+  const [host = ''] = address.split(/:\d+$/);
+  const { serverRootCACertificate: ca, clientCertPair } = typeof tls === 'object' ? tls : {};
+  const checkAddress = 'Check the address, the network and that the server runs';
+  switch (finding.how) {
+    case 'unknown host':
+      return { cause: 'its name cannot be resolved', remedy: checkAddress };
+    case 'unreachable':
+      return { cause: `the host does not answer (${finding.code})`, remedy: checkAddress };
+    case 'refused':
+      return { cause: 'nothing listens at this port (ECONNREFUSED)', remedy: checkAddress };
+    case 'not gRPC':
+      return { cause: 'the server there does not speak gRPC', remedy: 'Check the port: the UI has another one' };
+    case 'plain':
+      return { cause: 'the client speaks TLS, the server does not', remedy: 'Set TEMPORAL_TLS=false' };
+    case 'needs TLS':
+      return {
+        cause: 'the server speaks TLS, the client does not',
+        remedy: 'Set TEMPORAL_TLS=true; a private CA needs TEMPORAL_TLS_SERVER_CA_CERT_PATH',
+      };
+    case 'untrusted':
+      return {
+        cause: `the certificate of the server is signed by no CA ${ca === undefined ? 'of this system' : 'of TEMPORAL_TLS_SERVER_CA_CERT_PATH'} (${finding.code})`,
+        remedy: "Set TEMPORAL_TLS_SERVER_CA_CERT_PATH to the certificate of the server's CA",
+      };
+    case 'outdated':
+      return {
+        cause: `the certificate of the server is not valid now (${finding.code})`,
+        remedy: 'Renew the certificate of the server, and check the clock of this machine',
+      };
+    case 'other name':
+      return {
+        cause: `the certificate of the server is not for ${host} (${finding.names})`,
+        remedy: 'Use a name of the certificate as address, or set TEMPORAL_TLS_SERVER_NAME to it',
+      };
+    case 'rejected':
+      return clientCertPair === undefined
+        ? {
+            cause: `the server demands a client certificate, and the client has none (${finding.code})`,
+            remedy: 'Set TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH',
+          }
+        : {
+            cause: `the server rejects the client certificate (${finding.code})`,
+            remedy: 'Use a certificate that a CA of the server has signed, in TEMPORAL_TLS_CLIENT_CERT_PATH',
+          };
+    case 'tls error':
+      return { cause: `the TLS handshake failed (${finding.code})`, remedy: 'Check the TLS settings of both sides' };
+    case 'answers': // the network and TLS work
+      return {
+        cause: `the server does not answer requests (${deepestMessage(error)})`,
+        remedy: 'Try again in a minute',
+      };
+    default:
+      return finding satisfies never;
+  }
+}
+
+function deepestMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : deepestMessage(error.cause);
+}
