@@ -15,7 +15,7 @@ def write_atomic(path: Path) -> Iterator[BinaryIO]:
     """Opens a stream whose bytes replace `path` atomically if the block ends without an error.
 
     It writes a temporary file in the same folder, then calls fsync, rename and fsync of the folder: a crash leaves
-    the old file or the new one. Raises OSError (disk full, …) and then removes the temporary file.
+    the old file or the new one. Raises OSError (disk full, …) with the path, and then removes the temporary file.
     """
     temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
     try:
@@ -24,7 +24,10 @@ def write_atomic(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         os.rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            # Python leaves the path out for a file that is open.
+            error.filename = str(path)
         temporary.unlink(missing_ok=True)
         raise
     fsync_folder(path.parent)

@@ -225,6 +225,17 @@ def test_restarted_job_does_not_block_its_former_gpus(machine: Machine) -> None:
     )
 
 
+def test_a_job_whose_folder_cannot_be_read_does_not_end_another_one(machine: Machine) -> None:
+    first, supervisor = machine.start("first", endless(), 2)
+    trains(first)
+    kill_all(first, supervisor)
+    supervisor.wait()
+    (first.folder / "lock").unlink()
+    (first.folder / "lock").mkdir()
+    second, _ = machine.start("second", endless(), 2)
+    trains(second)
+
+
 def test_queue_sorts_by_priority_then_time_without_overtaking(machine: Machine) -> None:
     holder, supervisor = machine.start("holder", endless(), 1)
     trains(holder)
