@@ -7,11 +7,12 @@ import { Worker } from '@temporalio/worker';
 import { taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import { python } from '../helpers/project.ts';
-import { parseJson, readEvents, type Event } from './job-record.ts';
+import { parseJson, readEvents } from './job-record.ts';
 import { injectFaults, type InjectedFault } from './inject-faults.ts';
 import { measureCost, unknownCost, type RecoveryCost } from './recovery-cost.ts';
 import { readReference, checkFolder, type Violation, type Reference } from './oracle.ts';
 import type { Fault } from './fault-plan.ts';
+import { checkRepeatedSteps, countRepeated } from './repeated-steps.ts';
 import { sampleTrainers, type Samples } from './sampler.ts';
 import type { ChaosStack } from './stack.ts';
 import type { Subject } from './subject.ts';
@@ -47,6 +48,7 @@ export async function runUndisturbed(run: ChaosRun): Promise<Reference> {
 export async function runDisturbed(run: ChaosRun, faults: Fault[], reference: Reference): Promise<RunResult> {
   const { stack, subject, name } = run;
   const { seconds, status, folder, injected, samples, handle } = await runWithFaults(run, faults);
+  const events = readEvents(folder.train.dir);
   const violations: Violation[] = [
     ...(status === 'COMPLETED'
       ? []
@@ -54,11 +56,10 @@ export async function runDisturbed(run: ChaosRun, faults: Fault[], reference: Re
     ...(await checkFolder({ reference, folder, keepLast: subject.keepLast, hashState: subject.hashState })),
     ...(await checkProcesses(folder)),
     ...(status === 'COMPLETED' ? await checkHistory(stack, handle) : []),
-    ...checkRepeatedSteps(folder, injected),
+    ...checkRepeatedSteps(events, injected),
     ...(status === 'COMPLETED' ? await checkReport(folder) : []),
     ...samples.violations.map((violation): Violation => `one trainer: ${violation}`),
   ];
-  const events = readEvents(folder.train.dir);
   // The trainer's times mean nothing after a jump of its clock.
   const isClockTrue = !injected.some(({ fault: { action } }) => action.kind === 'clock' && action.victim === 'trainer');
   return {
@@ -143,33 +144,6 @@ async function checkHistory({ bundle }: ChaosStack, handle: WorkflowHandle): Pro
   }
 }
 
-/**
- * Checks that only faults of the trainer cause another training attempt and repeated steps. A trainer that finished while
- * no worker was running is started again to report that, which repeats no step. While a fault lasts, any number of
- * attempts may crash.
- */
-function checkRepeatedSteps({ train }: RunFolder, injected: InjectedFault[]): Violation[] {
-  const events = readEvents(train.dir);
-  const hits = injected.filter(({ job }) => job === 'train');
-  const startedInFault = (event: Event) => hits.some(({ at, endedAt }) => at <= event.t && event.t <= endedAt);
-  const excused = new Set(events.filter((event) => event.type === 'started' && startedInFault(event)).map(attemptOf));
-  const trained = new Set(events.filter(({ type }) => type === 'step').map(attemptOf));
-  const unexcused = [...trained].filter((attempt) => !excused.has(attempt)).length;
-  return [
-    ...injected.flatMap(({ damagedCheckpoint: damaged, fault }): Violation[] =>
-      damaged === null ? [] : [`O6: right after fault ${fault.id} the acknowledged ${damaged} was damaged`],
-    ),
-    ...(unexcused <= 1 + hits.length
-      ? []
-      : [`nothing lost: ${unexcused} attempts trained, but only ${hits.length} faults hit a trainer` as const]),
-    ...(hits.length > 0 || countRepeated(events) === 0
-      ? []
-      : ['nothing lost: steps were repeated, but no fault hit the trainer' as const]),
-  ];
-}
-
-const attemptOf = ({ attempt }: Event): unknown => attempt;
-
 /** Checks that the report agrees with the files. */
 async function checkReport(folder: RunFolder): Promise<Violation[]> {
   const text = await readFile(`${folder.report}/report.json`, 'utf8').catch(() => '{}');
@@ -178,11 +152,6 @@ async function checkReport(folder: RunFolder): Promise<Violation[]> {
   return reported === actual
     ? []
     : [`report: expected ${actual} repeated steps as in the files, got ${String(reported)}`];
-}
-
-function countRepeated(events: Event[]): number {
-  const steps = events.flatMap(({ type, iteration }) => (type === 'step' ? [iteration] : []));
-  return steps.length - new Set(steps).size;
 }
 
 /** Collects everything that explains the failure of a run. */
