@@ -1,6 +1,7 @@
 import { ApplicationFailure, continueAsNew, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
 import { candidateRun, pagePaths } from '../../configs/names.ts';
 import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } from '../../configs/schema/index.ts';
+import { withTimeoutCode } from '../support/coded-failure.ts';
 import { summarizeFailure } from '../support/summarize-failure.ts';
 import { notifier, type Notifier } from '../support/notify.ts';
 import { control, registry, transfer } from '../support/policies.ts';
@@ -14,6 +15,14 @@ import { trainCandidate } from './train-candidate.ts';
  * @param before status of the execution that this one continues with a fresh history.
  */
 export async function retrainDetector(rawInput: unknown, before?: RetrainStatus): Promise<RetrainStatus> {
+  try {
+    return await runCycles(rawInput, before);
+  } catch (error) {
+    throw withTimeoutCode(error);
+  }
+}
+
+async function runCycles(rawInput: unknown, before?: RetrainStatus): Promise<RetrainStatus> {
   const input = readRetraining(rawInput);
   const board = new RetrainBoard(input.model, before);
   const notices = notifier({ name: input.model, notify: input.run.notify });
