@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -69,6 +69,20 @@ test('pruneStore removes unreferenced objects only, and nothing in a dry run', a
   expect(await findObject(home, unused)).toBeUndefined();
   expect(await findObject(home, needed)).toBeDefined();
   expect(await listObjects(home)).toHaveLength(1);
+});
+
+test.each([
+  [
+    'references.json is damaged',
+    (root: string) => mkdir(root).then(() => writeFile(`${root}/references.json`, '{"v":1,')),
+  ],
+  ['the folder is a link to a disk that is not mounted', (root: string) => symlink('/nowhere/run', root)],
+])('pruneStore removes nothing when it is unknown what a run needs, because %s', async (_title, damage) => {
+  const unused = await store('unused');
+  await mkdir(`${home}/runs`, { recursive: true });
+  await damage(`${home}/runs/damaged`);
+  await expect(pruneStore(home, 0, false)).rejects.toThrow('It is unknown what the run damaged needs');
+  expect(await findObject(home, unused)).toBeDefined();
 });
 
 test('pruneStore keeps recent objects, which a run may be about to reference', async () => {
