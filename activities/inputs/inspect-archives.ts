@@ -1,10 +1,10 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { stat, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { InspectedArchives, type ArchivesSpec, type CatalogFile, type RunPlan } from '../../configs/schema/index.ts';
 import { parseAllowedUrl } from '../shared/download/sources/source-policy.ts';
 import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { findObject } from '../shared/store/objects.ts';
+import { withTemporaryFolder } from '../shared/files/scratch-folder.ts';
 import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PreparationContext } from './preparation-context.ts';
 
@@ -29,8 +29,7 @@ export async function inspectArchives(
   }
   const names = Object.keys(files);
   if (names.length === 0) return { names, problems: [] };
-  const folder = await mkdtemp(`${tmpdir()}/everswin-`);
-  try {
+  return withTemporaryFolder(async (folder) => {
     const spec: ArchivesSpec = { v: 1, files, splits: { train, val } };
     await writeFile(`${folder}/spec.json`, JSON.stringify(spec));
     const { problems } = await runTrainerCommand({
@@ -40,9 +39,7 @@ export async function inspectArchives(
       argv: ['inspect-archives', '--spec', `${folder}/spec.json`],
     });
     return { names, problems };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Returns the path of a file on this machine: in the store, or at its local address. */

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import {
@@ -14,6 +13,7 @@ import { isSameMark, readFileMark } from '../shared/files/file-mark.ts';
 import type { StoredObject } from '../shared/store/objects.ts';
 import { datasetKey } from '../plan/plan-hash.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
+import { withTemporaryFolder } from '../shared/files/scratch-folder.ts';
 import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import { datasetInvalid } from './dataset-invalid.ts';
 import type { PreparationContext } from './preparation-context.ts';
@@ -77,8 +77,7 @@ async function prepare(
   { home, python, onProgress, signal }: PreparationContext,
 ) {
   await mkdir(homeFolders(home).datasets, { recursive: true });
-  const folder = await mkdtemp(`${tmpdir()}/everswin-`);
-  try {
+  return withTemporaryFolder(async (folder) => {
     const spec = `${folder}/spec.json`;
     const files = archives.map(({ path, sha256, bytes }, index) => {
       const archive = dataset.archives[index];
@@ -120,9 +119,7 @@ async function prepare(
       use: { train: useOf('train'), val: useOf('val') },
       warnings,
     };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 async function findDamage({

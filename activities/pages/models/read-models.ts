@@ -1,5 +1,4 @@
 import { lstat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { runFolder } from '../../../configs/paths.ts';
 import {
   ModelName,
@@ -11,7 +10,7 @@ import {
 import type { ArtifactStore } from '../../shared/store/artifact-store.ts';
 import { CodedError } from '../../shared/errors/coded-error.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
-import { withScratchFolder } from '../../shared/files/scratch-folder.ts';
+import { withTemporaryFolder } from '../../shared/files/scratch-folder.ts';
 import { readRegistry } from '../../registry/registry-state.ts';
 import { readVerdict } from '../../registry/verdicts.ts';
 import { listModels, listVersions, readVersion } from '../../registry/versions.ts';
@@ -66,7 +65,7 @@ const maxCachedDocuments = 1000;
 export function createModelReader(home: string, store: ArtifactStore): ModelReader {
   const documents = new DocumentCache(maxCachedDocuments);
   const readCached = <T>(key: string, fetch: (folder: string) => Promise<T>): Promise<Readable<T>> =>
-    catchDamage(documents.get(key, () => withScratchFolder(`${tmpdir()}/everswin-pages`, fetch)));
+    catchDamage(documents.get(key, () => withTemporaryFolder(fetch)));
   const version = (model: string, id: VersionId) =>
     readCached(`${model}/${id}`, (folder) => readVersion(store, model, id, { folder }));
   const verdict = (model: string, sha256: string) =>

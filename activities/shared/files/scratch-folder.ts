@@ -1,8 +1,13 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { isProcessAlive } from './atomic-file.ts';
 
 const ownPrefix = `scratch-${hostname()}-`;
+
+/** Creates a temporary folder for the duration of `use`, also if TMPDIR was removed, as at the end of a login session. */
+export const withTemporaryFolder = <T>(use: (folder: string) => Promise<T>): Promise<T> =>
+  // One parent for each user: a user cannot write into that of another one.
+  withScratchFolder(`${tmpdir()}/everswin-${process.getuid?.()}`, use);
 
 /** Creates a temporary folder under `parent` for the duration of `use`. Removes those of processes that were killed. */
 export async function withScratchFolder<T>(parent: string, use: (folder: string) => Promise<T>): Promise<T> {

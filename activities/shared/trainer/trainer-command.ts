@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import type { z } from 'zod';
@@ -7,6 +5,7 @@ import { StageProgress } from '../../../configs/schema/index.ts';
 import { CodedError } from '../errors/coded-error.ts';
 import { findFailureClass, storageCode } from '../errors/failure-catalogue.ts';
 import { parseJson, readJson } from '../files/json-file.ts';
+import { withTemporaryFolder } from '../files/scratch-folder.ts';
 import type { PythonCommand } from './trainer-process.ts';
 
 /** Long commands report progress about once a second. */
@@ -31,16 +30,17 @@ interface TrainerCommand<T extends z.ZodType> {
  * @throws CodedError TrainerCommandFailed, StorageUnavailable or DiskFull, with the end of its output; the signal's reason
  * when aborted.
  */
-export async function runTrainerCommand<T extends z.ZodType>({
+export const runTrainerCommand = <T extends z.ZodType>(command: TrainerCommand<T>): Promise<z.infer<T>> =>
+  withTemporaryFolder((folder) => runCommand(command, `${folder}/output.json`));
+
+async function runCommand<T extends z.ZodType>({
   python,
   module = trainerModule,
   argv,
   output: answer,
   signal,
   onStage,
-}: TrainerCommand<T>): Promise<z.infer<T>> {
-  const folder = await mkdtemp(`${tmpdir()}/everswin-`);
-  const out = `${folder}/output.json`;
+}: TrainerCommand<T>, out: string): Promise<z.infer<T>> {
   const silence = new AbortController();
   const onSilence = () => silence.abort(new Error(`no output for ${maxSilenceMs / 60_000} minutes`));
   const timer = setTimeout(onSilence, maxSilenceMs);
@@ -75,6 +75,5 @@ export async function runTrainerCommand<T extends z.ZodType>({
     throw new CodedError(code, [`${module} ${argv[0] ?? ''}: ${why}`, ...tail].join('\n'));
   } finally {
     clearTimeout(timer);
-    await rm(folder, { recursive: true, force: true });
   }
 }

@@ -1,9 +1,11 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { z } from 'zod';
 import { processStartTicks } from '../../../../activities/shared/trainer/process-identity.ts';
 import { listDescendants } from '../../../../activities/shared/trainer/process-descendants.ts';
+import { runTrainerCommand } from '../../../../activities/shared/trainer/trainer-command.ts';
 import { python } from '../../../helpers/project.ts';
 import { until } from '../../../helpers/until.ts';
 
@@ -28,6 +30,14 @@ test('a command of the trainer ends with its worker, even after kill -9', async 
   await worker;
   await until(async () => ((await processStartTicks(pid)) === undefined ? true : undefined));
   expect(await readdir(folder)).toEqual(['spec.json']);
+});
+
+test('a command of the trainer runs although TMPDIR was removed after the start of the worker', async () => {
+  vi.stubEnv('TMPDIR', `${folder}/gone`);
+  const { signal } = new AbortController();
+  const running = runTrainerCommand({ python: { executable: 'true', env: {} }, argv: [], output: z.object({}), signal });
+  await expect(running).rejects.toThrow('wrote output that does not match its schema');
+  vi.unstubAllEnvs();
 });
 
 const readCommandLine = (pid: number) =>
