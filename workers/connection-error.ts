@@ -9,7 +9,14 @@ interface Cause {
 }
 
 /** Status codes of gRPC. */
-const grpcCodes = { notFound: 5, permissionDenied: 7, unimplemented: 12, unauthenticated: 16 } as const;
+export const grpcCodes = {
+  invalidArgument: 3,
+  notFound: 5,
+  alreadyExists: 6,
+  permissionDenied: 7,
+  unimplemented: 12,
+  unauthenticated: 16,
+} as const;
 
 /** Returns the error of a failed connection, which names the server, the security of the connection, and the cause. */
 export function connectionError(server: TemporalServer, cause: string, remedy: string, error: unknown): Error {
@@ -25,14 +32,14 @@ export function explainConnectionError(server: TemporalServer, error: unknown, f
 
 /** Explains the answer of a server that could be reached; undefined if none answered. */
 function explainStatus({ namespace, apiKey }: TemporalServer, error: unknown): Cause | undefined {
-  const status = findStatus(error);
+  const status = findGrpcStatus(error);
   if (status === undefined) return undefined;
   const { code, details } = status;
   switch (code) {
     case grpcCodes.notFound:
       return {
         cause: `the namespace ${namespace} does not exist`,
-        remedy: 'Check TEMPORAL_NAMESPACE, or create the namespace',
+        remedy: 'Check TEMPORAL_NAMESPACE, or create it: everswin namespace prepare --create',
       };
     case grpcCodes.permissionDenied:
     case grpcCodes.unauthenticated:
@@ -47,9 +54,10 @@ function explainStatus({ namespace, apiKey }: TemporalServer, error: unknown): C
   }
 }
 
-function findStatus(error: unknown): { code: number; details: string } | undefined {
+/** Returns the gRPC status of an error or of its causes. */
+export function findGrpcStatus(error: unknown): { code: number; details: string } | undefined {
   if (isGrpcServiceError(error)) return error;
-  return error instanceof Error ? findStatus(error.cause) : undefined;
+  return error instanceof Error ? findGrpcStatus(error.cause) : undefined;
 }
 
 function explainFinding({ address, tls }: TemporalServer, finding: Finding, error: unknown): Cause {

@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { checkProcess } from './check-process.ts';
 import { connectWorker } from './connect.ts';
+import { requirePreparedNamespace } from './prepare-namespace.ts';
 import type { TemporalServer } from './temporal-server.ts';
 
 type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
@@ -22,6 +23,7 @@ export async function runWorker(
   const { namespace } = server;
   const connection = await connectWorker(server);
   try {
+    await requirePreparedNamespace(connection, server);
     const create = (options: QueueOptions) =>
       Worker.create({
         connection,

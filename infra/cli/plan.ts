@@ -4,10 +4,10 @@ import type { FindMissing } from '../../activities/preflight/check-inputs.ts';
 import { inspectMachine } from '../../activities/preflight/inspect-machine.ts';
 import { inspectPlan } from '../../activities/preflight/inspect-plan.ts';
 import { chooseDevice } from '../stack/device.ts';
-import type { Check, RunInput } from '../../configs/schema/index.ts';
+import type { RunInput } from '../../configs/schema/index.ts';
 import { startingWeights } from '../../configs/schema/plan-weights.ts';
 import { createDependencies } from '../../workers/dependencies.ts';
-import { exitCodes } from '../terminal/program.ts';
+import { printChecks } from '../terminal/print-checks.ts';
 import { runInterruptible } from '../terminal/wait-for-interrupt.ts';
 import { readRunInput } from './read-input.ts';
 
@@ -15,10 +15,10 @@ import { readRunInput } from './read-input.ts';
 export async function plan(file: string, options: { device?: 'cpu' | 'cuda' | undefined }): Promise<void> {
   const input = await readRunInput(file);
   const device = options.device ?? chooseDevice();
-  await runInterruptible((signal) => printChecks(input, device, signal));
+  await runInterruptible((signal) => printPlan(input, device, signal));
 }
 
-async function printChecks(input: RunInput, device: 'cpu' | 'cuda', signal: AbortSignal): Promise<void> {
+async function printPlan(input: RunInput, device: 'cpu' | 'cuda', signal: AbortSignal): Promise<void> {
   const place = { ...createDependencies(device), signal };
   const { plan: planned } = await makePlan(place, input);
   console.log(`${input.name}: ${input.dataset}, ${input.recipe}, ${startingWeights(planned.weights).id}\n`);
@@ -28,21 +28,5 @@ async function printChecks(input: RunInput, device: 'cpu' | 'cuda', signal: Abor
     ...(await inspectPlan(findMissing, inspectArchives, planned)),
     ...(await inspectMachine(place, findMissing, planned)),
   ];
-  const width = Math.max(...checks.map(({ name }) => name.length));
-  for (const check of checks) console.log(formatCheck(check, width));
-  const errors = checks.filter(({ verdict }) => verdict === 'error').length;
-  const warnings = checks.filter(({ verdict }) => verdict === 'warning').length;
-  console.log(
-    `\n${checks.length - errors - warnings} ok, ${count(warnings, 'warning')}, ${count(errors, 'error')}${errors > 0 ? '. Fix the errors before you start the run.' : ''}`,
-  );
-  if (errors > 0) process.exitCode = exitCodes.failure;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
-}
-
-function formatCheck({ verdict, name, message, remedy }: Check, width: number): string {
-  const line = `${verdict.padEnd(7)}  ${name.padEnd(width)}  ${message}`;
-  return remedy === null ? line : `${line}\n${' '.repeat(width + 11)}→ ${remedy}`;
+  printChecks(checks, 'Fix the errors before you start the run.');
 }

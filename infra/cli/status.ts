@@ -1,12 +1,14 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { findWorkflow, type NamedWorkflow } from '../client/find-workflow.ts';
+import { findFinishedRun } from '../client/finished-runs.ts';
+import { findWorkflow, toWorkflowId, type NamedWorkflow } from '../client/find-workflow.ts';
 import { formatRetrainStatus, queryRetraining } from '../client/follow-retrain.ts';
 import { queryRun } from '../client/follow-run.ts';
 import { formatSweepStatus, querySweep } from '../client/follow-sweep.ts';
-import { listRuns } from '../client/list-runs.ts';
+import { formatListedRun, listRuns } from '../client/list-runs.ts';
 import { formatPausedActivities } from '../client/paused-activities.ts';
 import { queryStatus } from '../client/send-update.ts';
 import { withClient } from '../client/with-client.ts';
+import { defaultHome } from '../stack/stack-options.ts';
 import { formatError } from '../terminal/format-error.ts';
 import { formatRunStatus } from '../terminal/format-run-status.ts';
 import { fail } from '../terminal/program.ts';
@@ -19,9 +21,15 @@ interface StatusOptions {
 
 /** Shows a run, a sweep or a retraining; without a name, lists the newest runs. */
 export async function status(name: string | undefined, { address, json = false }: StatusOptions): Promise<void> {
+  const home = defaultHome();
   await withClient(address, async (client, server) => {
-    if (name === undefined) return console.log((await listRuns(client, json)).join('\n'));
-    const workflow = await findWorkflow(client, name);
+    if (name === undefined) return console.log((await listRuns(client, home, json)).join('\n'));
+    const workflow = await findWorkflow(client, name).catch(async (error: unknown) => {
+      const finished = await findFinishedRun(home, toWorkflowId(name));
+      if (finished === undefined) throw error;
+      return finished;
+    });
+    if ('id' in workflow) return console.log(json ? toJson(workflow) : formatListedRun(workflow));
     const { handle } = workflow;
     const failure = await readFailure(workflow);
     const lines = await readStatus(client, workflow, json).catch((error: unknown) => {

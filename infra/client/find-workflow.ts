@@ -13,7 +13,7 @@ export interface NamedWorkflow {
 }
 
 /** Returns the workflow id for the name of a training, or for a workflow id such as `retrain:shapes`. */
-const toWorkflowId = (typed: string): string => (typed.includes(':') ? typed : workflowId(typed));
+export const toWorkflowId = (typed: string): string => (typed.includes(':') ? typed : workflowId(typed));
 
 /** Returns the name that a user types for a workflow id. */
 export function toName(id: string): string {

@@ -3,11 +3,13 @@ import { execa } from 'execa';
 import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { connect } from '../../workers/connect.ts';
-import { ensureSearchAttributes } from './search-attributes.ts';
+import { prepareNamespace } from '../../workers/prepare-namespace.ts';
 
 /** Oldest supported version of the bundled Temporal UI; older ones do not render the tables of our current details. */
 const minimumUi = [2, 53] as const;
 const startupTimeoutMs = 60_000;
+/** Days for which the stack keeps finished workflows; the server itself would keep them for one. */
+const retentionDays = 400;
 
 /** Returns the user's own `temporal` if it is recent enough, else the one that the trainer's lock file pins. */
 export async function findTemporalCli(home: string): Promise<string> {
@@ -34,14 +36,16 @@ export const devServerArgv = ({ port, uiPort }: ServerPorts, database: string): 
   ...['--log-level', 'warn'],
 ];
 
-/** Waits until the server answers and has our search attributes. */
+/** Waits until the server answers, and prepares its namespace. Its database may be older than a search attribute. */
 export async function waitForServer(address: string, logFile: string): Promise<void> {
   const deadline = performance.now() + startupTimeoutMs;
   for (;;) {
     try {
       const { connection } = await connect({ address, namespace });
-      await ensureSearchAttributes(connection);
+      const checks = await prepareNamespace({ connection, namespace }, { retentionDays });
       await connection.close();
+      const failed = checks.find(({ verdict }) => verdict !== 'ok');
+      if (failed !== undefined) throw new Error(failed.message);
       return;
     } catch (cause) {
       if (performance.now() > deadline) {

@@ -151,7 +151,7 @@ test('an API key alone turns on TLS, as in the SDK', () => {
 test('a namespace that does not exist is named with the command that creates it', async () => {
   configure({ ADDRESS: target, NAMESPACE: 'nowhere' });
   expect(await refusal()).toContain(
-    'namespace nowhere, no TLS: the namespace nowhere does not exist. Check TEMPORAL_NAMESPACE',
+    'namespace nowhere, no TLS: the namespace nowhere does not exist. Check TEMPORAL_NAMESPACE, or create it: everswin namespace prepare --create',
   );
 });
 

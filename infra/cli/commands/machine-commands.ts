@@ -18,6 +18,7 @@ export function addMachineCommands(program: Command): void {
     .addHelpText('after', examples('everswin gpu-check', 'everswin gpu-check --recipe swin-t_paper --gpus 4'))
     .action(async (options) => (await import('../gpu-check.ts')).gpuCheck(options));
   addWorkerCommands(program);
+  addNamespaceCommands(program);
   program
     .command('chaos')
     .summary('inject faults at random moments, compare results')
@@ -63,6 +64,23 @@ export function addMachineCommands(program: Command): void {
       examples('everswin simulate --seeds 100000', 'everswin simulate --seed 217 --only 3,4 --trace'),
     )
     .action(async (options) => (await import('../simulate.ts')).simulate(options));
+}
+
+function addNamespaceCommands(program: Command): void {
+  const group = program
+    .command('namespace')
+    .usage('ACTION [options]')
+    .helpCommand(false)
+    .summary('prepare the namespace of a Temporal server')
+    .description('Manages the namespace of a Temporal server. `everswin up` prepares that of its own server itself.');
+  group
+    .command('prepare')
+    .description('register search attributes, check retention and permissions; can be repeated')
+    .option('--create', 'create the namespace if it does not exist')
+    .option('--retention <days>', 'keep finished workflows at least that long', parseCount)
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin namespace prepare --create --retention 365'))
+    .action(async (options) => (await import('../namespace.ts')).prepare(options));
 }
 
 function addWorkerCommands(program: Command): void {

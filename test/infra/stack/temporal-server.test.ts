@@ -1,10 +1,9 @@
 import { createServer } from 'node:net';
-import { Connection } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { namespace, searchAttributes } from '../../../configs/names.ts';
 import { findFreePort } from '../../../infra/stack/free-port.ts';
-import { ensureSearchAttributes } from '../../../infra/stack/search-attributes.ts';
-import { devServerArgv, isCompatibleCli } from '../../../infra/stack/temporal-server.ts';
+import { devServerArgv, isCompatibleCli, waitForServer } from '../../../infra/stack/temporal-server.ts';
+import { connect } from '../../../workers/connect.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
 
 test.each([
@@ -24,12 +23,14 @@ test('devServerArgv binds to 127.0.0.1 and names the database', () => {
   expect(argv).toContain('synchronous=2');
 });
 
-test('ensureSearchAttributes adds an attribute that an older database lacks', async () => {
-  const connection = await Connection.connect({ address: temporalAddress() });
+test('waitForServer adds an attribute that an older database lacks, and keeps finished workflows for a year', async () => {
+  const { connection } = await connect({ address: temporalAddress(), namespace });
   await connection.operatorService.removeSearchAttributes({ namespace, searchAttributes: ['Goodput'] });
-  await ensureSearchAttributes(connection);
+  await waitForServer(temporalAddress(), 'server.log');
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   expect(Object.keys(customAttributes)).toEqual(expect.arrayContaining(Object.keys(searchAttributes)));
+  const { config } = await connection.workflowService.describeNamespace({ namespace });
+  expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBeGreaterThanOrEqual(365 * 24 * 3600);
   await connection.close();
 });
 

@@ -1,0 +1,34 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { execa } from 'execa';
+import { expect, test } from 'vitest';
+import { runFolder } from '../../../configs/paths.ts';
+import { sampleReport } from '../../fixtures/sample-report.ts';
+import { projectRoot } from '../../helpers/project.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
+
+test('status lists and shows a finished run that Temporal no longer has', async () => {
+  const home = await mkdtemp(`${tmpdir()}/everswin-finished-`);
+  const everswin = async (...argv: string[]) => {
+    const env = { EVERSWIN_HOME: home, TEMPORAL_ADDRESS: temporalAddress() };
+    return execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, ...argv], { env, reject: false });
+  };
+  for (const [name, text] of [
+    ['long-ago', JSON.stringify(sampleReport())],
+    ['long-ago.evaluation', JSON.stringify(sampleReport())],
+    ['damaged', '{"v": 1'],
+  ] as const) {
+    const { report } = runFolder(home, name);
+    await mkdir(report, { recursive: true });
+    await writeFile(`${report}/report.json`, text);
+  }
+  const json = JSON.parse((await everswin('status', '--json')).stdout) as { id: string; report?: string }[];
+  const finished = json.filter(({ report }) => report !== undefined).map(({ id }) => id);
+  expect(finished.sort()).toEqual(['evaluate:long-ago', 'train:long-ago']);
+  const report = `${home}/runs/long-ago/report/index.html`;
+  expect((await everswin('status', 'long-ago')).stdout).toMatch(
+    new RegExp(`train:long-ago +completed +done +bbox AP 50\\.\\d+ +segm AP \\d+\\.\\d+ +${report}$`),
+  );
+  expect(await everswin('status', 'damaged')).toMatchObject({ exitCode: 1 });
+  await rm(home, { recursive: true });
+});
