@@ -3,6 +3,7 @@ import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { RangeWriter, createWriterShare } from '../download/parts/range-writer.ts';
 import { syncFolder } from '../files/atomic-file.ts';
+import { namePath } from '../files/name-path.ts';
 
 /** A file that is hashed while it is written, and gets its final name when it is published. */
 export class IncomingFile {
@@ -39,12 +40,18 @@ export class IncomingFile {
     this.#hash.update(chunk);
     this.#bytes += chunk.length;
     this.#writer.push(chunk);
-    if (this.#writer.isFull) await this.#writer.drained();
+    if (this.#writer.isFull) await namePath(this.#path, this.#writer.drained());
   }
 
+  /** Gives the file its name. Leaves no file if the last bytes cannot be written: they may have filled the disk. */
   async publish(): Promise<void> {
-    await this.#writer.flush();
-    await this.#file.sync();
+    try {
+      await namePath(this.#path, this.#writer.flush());
+      await namePath(this.#path, this.#file.sync());
+    } catch (error) {
+      await this.discard();
+      throw error;
+    }
     await this.#file.close();
     await rename(this.#temporary, this.#path);
     await syncFolder(dirname(this.#path));
