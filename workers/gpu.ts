@@ -38,7 +38,7 @@ export async function runGpuWorker(server: TemporalServer, device: 'cpu' | 'cuda
     queues.map((queue) => queueOptions(dependencies, queue)),
     (client) => {
       void sweep(dependencies.home);
-      void stopAbandoned(dependencies.home, client);
+      void stopAbandoned(dependencies, client);
       return reportLostWatchers(dependencies.home, client);
     },
   );
@@ -72,9 +72,9 @@ async function sweep(home: string): Promise<void> {
 }
 
 /** Stops abandoned jobs, now and every half minute. */
-async function stopAbandoned(home: string, { workflow }: Client): Promise<void> {
+async function stopAbandoned(dependencies: Dependencies, { workflow }: Client): Promise<void> {
   for (;;) {
-    await stopAbandonedJobs(home, workflow).catch((error: unknown) => console.error(error));
+    await stopAbandonedJobs(dependencies, workflow).catch((error: unknown) => console.error(error));
     await sleep(abandonedEveryMs, undefined, { ref: false });
   }
 }

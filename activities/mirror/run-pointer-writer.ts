@@ -24,6 +24,13 @@ export async function readRunPointer(
   }
 }
 
+/**
+ * Returns whether an attempt of another host holds the run. Two hosts may acquire the same fence, each in its own copy of
+ * the run; the first one to write the pointer wins.
+ */
+export const isSuperseded = (pointer: Pick<RunPointer, 'fence' | 'host'>, fence: number): boolean =>
+  pointer.fence >= fence && pointer.host !== hostname();
+
 /** Writes the pointer of a run for one attempt, until an attempt with a higher fence takes the pointer over. */
 export class RunPointerWriter {
   readonly #store: ArtifactStore;
@@ -93,10 +100,9 @@ export class RunPointerWriter {
   }
 
   #assertNotStale(): void {
-    const { fence = 0, host } = this.#known?.pointer ?? {};
-    // Two hosts may acquire the same fence, each in its own copy of the run; the first one to write the pointer wins.
-    if (fence < this.fence || this.#isOurs()) return;
-    const theirs = `fence ${fence} on ${host ?? 'another host'}`;
+    const pointer = this.#known?.pointer;
+    if (pointer === undefined || !isSuperseded(pointer, this.fence)) return;
+    const theirs = `fence ${pointer.fence} on ${pointer.host}`;
     throw new CodedError('StaleAttempt', `The attempt with fence ${this.fence} is superseded by ${theirs}.`);
   }
 }

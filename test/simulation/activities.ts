@@ -2,6 +2,7 @@
  * Activities of the simulated workers. Those that train, test, stop and watch are the real ones, on the simulated
  * machine. Those that plan, download, render and upload are stubs, which take time and fail like the real ones.
  */
+import { createMirrorRun } from '../../activities/mirror/mirror-run.ts';
 import { createRunTest } from '../../activities/test/run-test.ts';
 import { createJoinTraining } from '../../activities/train/join-training.ts';
 import { createRunTraining } from '../../activities/train/run-training.ts';
@@ -147,8 +148,8 @@ export function createGpuActivities(behavior: StubBehavior): Activities {
     ...stubs(behavior, {
       checkMachine: () => [],
       exportDetector: () => aDetector,
-      mirrorRun: () => undefined,
     }),
+    mirrorRun: createMirrorRun(dependencies),
     runTraining: createRunTraining(dependencies),
     joinTraining: createJoinTraining(dependencies),
     stopJobs: createStopJobs(dependencies),

@@ -2,6 +2,7 @@
 import type { SystemCall, CallFaults } from './machine/host.ts';
 import { systemError, type FileNode } from './machine/disk.ts';
 import type { SimulatedProcess } from './machine/process.ts';
+import { store } from './activities.ts';
 import { damagedContent } from './oracles.ts';
 import type { RankFailure } from './machine/trainer-model.ts';
 import { deform } from './deform.ts';
@@ -38,6 +39,8 @@ export class Faults implements CallFaults {
   private armed: ArmedFault[] = [];
   private failing: FailingCalls[] = [];
   private rankFailure: RankFailure | 'hang' | undefined;
+  /** Whether the first machine reaches neither the server nor the artifact store. */
+  private isMachineCutOff = false;
   /** GPUs that were lost at some time. */
   private readonly failedGpus = new Set<string>();
   private malformed: MalformedMessage[] = [];
@@ -67,22 +70,19 @@ export class Faults implements CallFaults {
       case 'stop worker':
         simulation.setDownTime(fault.place, fault.downMs);
         return simulation.stopWorker(fault.place);
-      case 'cut off': {
-        const process = simulation.find(fault.place);
-        if (process === undefined) return;
-        server.unreachable.add(process);
-        clock.schedule(fault.ms, () => {
-          server.unreachable.delete(process);
-          server.dispatch();
-        });
-        return;
-      }
+      case 'cut off':
+        return this.cutOff(simulation.find(fault.place), fault.ms);
       case 'stop server':
         server.stop();
         clock.schedule(fault.ms, () => server.restart());
         return;
       case 'lose power':
         return simulation.losePower(fault.downMs);
+      case 'move':
+        this.isMachineCutOff = true;
+        clock.schedule(fault.ms, () => (this.isMachineCutOff = false));
+        this.cutOff(simulation.host.find('gpu-worker'), fault.ms);
+        return simulation.startSecondMachine(fault.ms);
       case 'evict':
         return simulation.evictWorkflows();
       case 'upgrade':
@@ -152,6 +152,8 @@ export class Faults implements CallFaults {
   }
 
   fail(process: SimulatedProcess, { name, path }: Omit<SystemCall, 'number'>): void {
+    if (this.isMachineCutOff && process.name === 'gpu-worker' && process.host === this.simulation.host)
+      if (path.startsWith(store)) throw systemError('EIO', name, path);
     for (const failing of this.failing) {
       if (failing.place !== process.name || name === 'close' || path.startsWith('/proc')) continue;
       if ((failing.callsLeft -= 1) > 0) continue;
@@ -170,6 +172,16 @@ export class Faults implements CallFaults {
     if (process === undefined) return;
     process.signal('SIGSTOP');
     this.simulation.clock.schedule(ms, () => process.signal('SIGCONT'));
+  }
+
+  private cutOff(process: SimulatedProcess | undefined, ms: number): void {
+    const { server, clock } = this.simulation;
+    if (process === undefined) return;
+    server.unreachable.add(process);
+    clock.schedule(ms, () => {
+      server.unreachable.delete(process);
+      server.dispatch();
+    });
   }
 
   private loseGpu({ gpu, ms }: Fault & { kind: 'lose GPU' }): void {

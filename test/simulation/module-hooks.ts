@@ -19,6 +19,7 @@ const replacedModules: Record<string, string> = {
 };
 const replacedFiles: Record<string, string> = {
   [`${activities}pages/runs/live-file.ts`]: 'live-file.ts',
+  [`${activities}mirror/mirror-process.ts`]: 'mirror-process.ts',
   [`${activities}shared/trainer/trainer-command.ts`]: 'trainer-command.ts',
 };
 const globals = 'Date, performance, process, setTimeout, clearTimeout, setInterval, clearInterval, console';

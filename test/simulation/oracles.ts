@@ -45,6 +45,8 @@ interface Acknowledged {
 /** Start of the content that a fault writes into a checkpoint. */
 export const damagedContent = 'damaged';
 const longestHistory = 4_096;
+/** A machine that reaches the store again stops the trainer of a run that has moved within this time. */
+const longestSupersededMs = 120_000;
 /** Codes that only a passing fault or a defect explains. No run may end with them. */
 const passingCodes: ErrorCode[] = ['Unexpected', 'UnexpectedResult', 'StaleAttempt', 'WorkerStopping', 'TrainerLocked'];
 
@@ -113,6 +115,16 @@ export class Oracles {
     this.damaged.set(`${job} ${file}`, at);
     const kept = (this.acknowledged.get(job) ?? []).filter((one) => one.file !== file);
     this.acknowledged.set(job, kept);
+  }
+
+  /** After a run has moved, the trainer on its first machine ends. */
+  checkMoved(superseded: readonly SimulatedProcess[], sinceMs: number): void {
+    const alive = superseded.filter((process) => process.alive && !process.frozen);
+    if (alive.length > 0 && sinceMs > longestSupersededMs)
+      this.violate(
+        'one trainer',
+        `pid ${alive.map(({ pid }) => pid).join(', ')} trains ${sinceMs / 1000} s after another machine took over`,
+      );
   }
 
   /** An attempt hands no checkpoint to its trainer that was damaged before it took its fence. */

@@ -39,6 +39,8 @@ export type Fault =
   | { kind: 'stop server'; ms: number }
   | { kind: 'lose power'; downMs: number }
   | { kind: 'evict' }
+  /** The GPU machine is cut off with its trainer, and another machine serves its queue from then on. */
+  | { kind: 'move'; ms: number }
   /** Until then, the control workers run a build without the patches of workflows/train/patches.ts. */
   | { kind: 'upgrade'; downMs: number }
   | { kind: 'malformed message'; message: Message; how: Malformation; field: number }
@@ -92,6 +94,7 @@ const faultKinds: FaultKind[] = [
   'cut off',
   'stop server',
   'lose power',
+  'move',
   'evict',
   'upgrade',
   'malformed message',
@@ -130,6 +133,10 @@ const busyMs = 40_000;
 /** Nothing of a scenario begins after this time. */
 export const lastMomentMs = 2 * busyMs;
 
+/** Returns whether a schedule contains a kind of fault. */
+export const hasFault = ({ events }: Scenario, kind: Fault['kind']): boolean =>
+  events.some((event) => 'fault' in event && event.fault.kind === kind);
+
 /**
  * Plans a simulation. Each seed leaves some kinds of faults and requests out (swarm testing): kinds that hide each other
  * then also occur alone.
@@ -137,10 +144,11 @@ export const lastMomentMs = 2 * busyMs;
 export function planScenario(seed: string): Scenario {
   const random = new Random(seed);
   const gpus = random.pick([0, 0, 1, 2, 4]);
-  const enabledFaults = faultKinds.filter((kind) => random.chance(0.4) && (gpus > 0 || kind !== 'lose GPU'));
+  const workload = random.pick(['train', 'train', 'train', 'retrain', 'sweep'] as const);
+  const canStrike = (kind: FaultKind) => (kind !== 'lose GPU' || gpus > 0) && (kind !== 'move' || workload === 'train');
+  const enabledFaults = faultKinds.filter((kind) => random.chance(0.4) && canStrike(kind));
   // A GPU counts as broken after two failures.
   if (enabledFaults.includes('lose GPU')) enabledFaults.push('lose GPU', 'lose GPU');
-  const workload = random.pick(['train', 'train', 'train', 'retrain', 'sweep'] as const);
   const enabledActions = actionKinds.filter(() => random.chance(0.4));
   if (workload === 'retrain') enabledActions.push(...retrainActions);
   const events: ScheduledEvent[] = [];
@@ -235,9 +243,11 @@ function planFault(random: Random, kind: FaultKind): Fault {
     case 'damage checkpoint':
       return { kind, which: random.pick(damages) };
     case 'lose GPU':
-      return { kind, gpu: random.count(4), ms: random.between(1_000, random.chance(0.5) ? 60_000 : 300_000) };
+      return { kind, gpu: random.pick([0, 0, 0, 1]), ms: random.between(1_000, random.chance(0.5) ? 60_000 : 300_000) };
     case 'fail ranks':
       return { kind, line: random.pick(failureLines) };
+    case 'move':
+      return { kind, ms: random.between(15_000, 60_000) };
     case 'evict':
     case 'hang ranks':
       return { kind };

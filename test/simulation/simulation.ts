@@ -4,6 +4,7 @@ import { modelKeys, workflowTypes } from '../../configs/names.ts';
 import { FenceHolderFile, type FenceHolder } from '../../activities/shared/run/fence.ts';
 import { reportLostWatchers } from '../../activities/train/report-lost-watchers.ts';
 import { stopAbandonedJobs } from '../../activities/train/stop-abandoned.ts';
+import { localStore } from '../../activities/shared/store/local-store.ts';
 import { killOrphans } from '../../activities/train/kill-orphans.ts';
 import type { TrainingRequest } from '../../activities/train/training-request.ts';
 import { RunInput, RunStatus } from '../../configs/schema/index.ts';
@@ -17,7 +18,7 @@ import { Host } from './machine/host.ts';
 import type { SimulatedProcess } from './machine/process.ts';
 import type { TrainerObservation } from './machine/trainer-model.ts';
 import { Oracles, type OracleName, type Violation } from './oracles.ts';
-import { lastMomentMs, type Milestone, type Place, type Scenario, type ScheduledEvent } from './scenario.ts';
+import { hasFault, lastMomentMs, type Milestone, type Place, type Scenario, type ScheduledEvent } from './scenario.ts';
 import { ActivityWorker } from './temporal/activity-worker.ts';
 import { createClient } from './temporal/client.ts';
 import { ControlWorker } from './temporal/control-worker.ts';
@@ -72,9 +73,12 @@ export class Simulation {
   readonly oracles: Oracles;
   readonly counts = new Counts();
   readonly faults: Faults;
-  readonly disk: Disk;
   readonly server: SimulatedServer;
   readonly host: Host;
+  /** Machine to which a run may move. */
+  private readonly secondHost: Host;
+  /** Time from which the first machine reaches everything again, after a run has moved. */
+  private returnedAt = Infinity;
   private readonly vm: WorkflowVm;
   private readonly stubs: StubBehavior;
   private readonly downMs = new Map<Place, number>();
@@ -96,9 +100,8 @@ export class Simulation {
     this.random = new Random(`${scenario.seed} world`);
     this.trace = new Trace(() => this.clock.now, onLine);
     this.oracles = new Oracles(scenario);
-    this.runsOldBuild = scenario.events.some((event) => 'fault' in event && event.fault.kind === 'upgrade');
+    this.runsOldBuild = hasFault(scenario, 'upgrade');
     this.faults = new Faults(this);
-    this.disk = new Disk(() => this.clock.now);
     const violate = (oracle: string, text: string) => this.oracles.violate(oracle as OracleName, text);
     this.server = new SimulatedServer({
       clock: this.clock,
@@ -117,29 +120,69 @@ export class Simulation {
       longestMs: scenario.stubLongestMs,
       device: scenario.gpus === 0 ? 'cpu' : 'cuda',
     };
-    this.host = new Host('machine', {
-      clock: this.clock,
-      disk: this.disk,
+    this.host = this.createHost('machine', 1_000);
+    this.secondHost = this.createHost('second-machine', 500_000);
+    if (hasFault(scenario, 'move')) {
+      const remote = new Disk(() => this.clock.now);
+      remote.makeFolder('/store', true);
+      for (const { disk } of this.hosts) disk.mount(store, remote.folder('/store', 'mount'));
+    }
+    this.workload = new Workload(this, scenario);
+  }
+
+  get disk(): Disk {
+    return this.host.disk;
+  }
+
+  private get hosts(): Host[] {
+    return [this.host, this.secondHost];
+  }
+
+  private createHost(name: string, firstPid: number): Host {
+    const { clock, scenario } = this;
+    const disk = new Disk(() => clock.now);
+    disk.makeFolder(`${home}/runs`, true);
+    const observe = (observation: TrainerObservation) => this.observe(observation, name);
+    const trainers = { shape: scenario.shape, observe, failureAt: () => this.faults.takeRankFailure() };
+    return new Host(name, {
+      clock,
+      disk,
       faults: this.faults,
       trace: this.trace.add,
-      firstPid: 1_000,
+      firstPid,
       gpus: scenario.gpus,
-      trainers: {
-        shape: scenario.shape,
-        observe: (observation) => {
-          if ('iteration' in observation && observation.type !== 'step')
-            this.trace.add(`trainer: ${observation.type} ${observation.iteration}`);
-          this.oracles.observe(observation);
-          if (observation.type === 'damaged checkpoint refused') this.checkDamagedResume(observation);
-          if (observation.type === 'ranks started') this.reached('ranks started');
-          if (observation.type === 'checkpoint acknowledged')
-            this.reached(observation.isFinal ? 'last checkpoint' : 'checkpoint');
-        },
-        failureAt: () => this.faults.takeRankFailure(),
-      },
+      trainers,
     });
-    this.disk.makeFolder(`${home}/runs`, true);
-    this.workload = new Workload(this, scenario);
+  }
+
+  private observe(observed: TrainerObservation, hostName: string): void {
+    const observation = { ...observed, job: this.jobOn(hostName, observed.job) };
+    if ('iteration' in observation && observation.type !== 'step')
+      this.trace.add(`trainer on ${hostName}: ${observation.type} ${observation.iteration}`);
+    this.oracles.observe(observation);
+    if (observation.type === 'damaged checkpoint refused') this.checkDamagedResume(observation);
+    if (observation.type === 'ranks started') this.ranksStarted(observation, hostName);
+    if (observation.type === 'checkpoint acknowledged')
+      this.reached(observation.isFinal ? 'last checkpoint' : 'checkpoint');
+  }
+
+  /** Names a job for the oracles: each machine has its own folder of a run. */
+  private jobOn(hostName: string, job: string): string {
+    return hostName === this.host.name ? job : `${hostName}:${job}`;
+  }
+
+  private ranksStarted({ process }: TrainerObservation & { type: 'ranks started' }, hostName: string): void {
+    this.reached('ranks started');
+    if (hostName === this.host.name) return;
+    this.counts.add('moved: ranks started on the second machine');
+    const superseded = [...this.host.processes.values()].filter(({ name }) => name === 'ranks');
+    const startedAt = this.clock.now;
+    const check = () => {
+      if (!process.alive || superseded.length === 0) return;
+      this.oracles.checkMoved(superseded, this.clock.now - Math.max(startedAt, this.returnedAt));
+      this.clock.schedule(10_000, check);
+    };
+    check();
   }
 
   /** Runs until everything has ended, or an oracle is violated. */
@@ -151,8 +194,8 @@ export class Simulation {
     this.healedAt = this.lastMoment + healMs;
     for (const event of scenario.events) if (event.after === undefined) this.schedule(event);
     clock.schedule(lastEvent + healMs, () => this.heal());
-    this.startWorker('control-worker');
-    this.startWorker('gpu-worker');
+    this.startWorker('control-worker', this.host);
+    this.startWorker('gpu-worker', this.host);
     this.workload.begin();
     let events = 0;
     for (; oracles.violation === undefined && !this.isOver(); events++) {
@@ -196,7 +239,7 @@ export class Simulation {
   }
 
   find(place: Place): SimulatedProcess | undefined {
-    return this.host.find(place);
+    return this.host.find(place) ?? this.secondHost.find(place);
   }
 
   /** Sets how long the next restart of a worker takes. Other processes are not restarted. */
@@ -221,6 +264,12 @@ export class Simulation {
     this.host.losePower();
   }
 
+  /** Starts a GPU worker on the second machine, while the first one is away. */
+  startSecondMachine(awayMs: number): void {
+    this.returnedAt = this.clock.now + awayMs;
+    if (this.secondHost.find('gpu-worker') === undefined) this.startWorker('gpu-worker', this.secondHost);
+  }
+
   evictWorkflows(): void {
     for (const worker of this.controlWorkers) void worker.evictAll();
   }
@@ -228,12 +277,14 @@ export class Simulation {
   /** Complete checkpoints of all runs, newest first within a run. */
   checkpoints(): SavedCheckpoint[] {
     const runs = this.disk.find(`${home}/runs`);
-    return runs?.kind === 'folder' ? [...runs.entries.keys()].flatMap((name) => this.checkpointsOf(name)) : [];
+    return runs?.kind === 'folder'
+      ? [...runs.entries.keys()].flatMap((name) => this.checkpointsOf(name, this.disk))
+      : [];
   }
 
-  private checkpointsOf(runName: string): SavedCheckpoint[] {
+  private checkpointsOf(runName: string, disk: Disk): SavedCheckpoint[] {
     const { train } = runFolder(home, runName);
-    const folder = this.disk.find(train.checkpoints);
+    const folder = disk.find(train.checkpoints);
     if (folder?.kind !== 'folder') return [];
     const names = [...folder.entries.keys()].filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5));
     const found = names.flatMap((name) => {
@@ -285,16 +336,17 @@ export class Simulation {
   }
 
   private checkRun(runName: string, isCompleted: boolean): void {
-    this.oracles.checkFences(runName, this.fenceHolders(runName));
+    for (const { disk } of this.hosts) this.oracles.checkFences(runName, this.fenceHolders(runName, disk));
     if (!isCompleted) return;
-    const [newest] = this.checkpointsOf(runName);
+    const found = this.hosts.flatMap(({ disk }) => this.checkpointsOf(runName, disk));
+    const [newest] = found.sort((a, b) => b.file.localeCompare(a.file));
     if (newest === undefined) this.oracles.violate('checkpoints', `${runName} is done and has no checkpoint`);
     else this.oracles.checkWeights(runName, newest.checkpoint.data.toString());
   }
 
   /** Holders of the fences of a run, in the order of their tokens. */
-  private fenceHolders(runName: string): FenceHolder[] {
-    const folder = this.disk.find(runFolder(home, runName).train.fences);
+  private fenceHolders(runName: string, disk: Disk): FenceHolder[] {
+    const folder = disk.find(runFolder(home, runName).train.fences);
     if (folder?.kind !== 'folder') return [];
     const tokens = [...folder.entries].sort(([a], [b]) => Number(a) - Number(b));
     return tokens.flatMap(([token, file]) => {
@@ -320,8 +372,8 @@ export class Simulation {
     this.workload.takeCare();
   }
 
-  private startWorker(name: WorkerName): void {
-    const { host, server } = this;
+  private startWorker(name: WorkerName, host: Host): void {
+    const { server } = this;
     const workers: ActivityWorker[] = [];
     const onSignal = () => {
       for (const worker of workers) worker.shutDown();
@@ -330,7 +382,7 @@ export class Simulation {
     const process = host.start({ name, onSignal });
     process.onExit(() => {
       server.unreachable.delete(process);
-      this.clock.schedule(this.downMs.get(name) ?? usualDownMs, () => this.startWorker(name));
+      this.clock.schedule(this.downMs.get(name) ?? usualDownMs, () => this.startWorker(name, host));
       this.downMs.delete(name);
     });
     const connect =
@@ -344,7 +396,7 @@ export class Simulation {
     const client = createClient(this.server, process);
     void killOrphans(home).catch(report);
     const stopAbandoned = (): void => {
-      void stopAbandonedJobs(home, client.workflow as never).catch(report);
+      void stopAbandonedJobs({ home, openStore: () => localStore(store) }, client.workflow as never).catch(report);
       process.later(abandonedEveryMs, stopAbandoned);
     };
     stopAbandoned();
@@ -352,7 +404,8 @@ export class Simulation {
     const activities = createGpuActivities(this.stubs);
     const { runTraining } = activities;
     const watched = (request: TrainingRequest): Promise<unknown> => {
-      this.oracles.attemptStarted(runFolder(home, request.plan.runId).train.dir, request);
+      const job = this.jobOn(process.host.name, runFolder(home, request.plan.runId).train.dir);
+      this.oracles.attemptStarted(job, request);
       this.reached('attempt');
       return runTraining?.(request as never) ?? Promise.resolve();
     };
@@ -377,7 +430,8 @@ export class Simulation {
     const { server, clock, oracles } = this;
     if (this.isEndedByOldBuild) return true;
     if (this.workload.plannedStarts > 0 || server.executions.some(({ isOpen }) => isOpen)) return false;
-    const left = [...this.host.processes.values()].filter(({ name }) => name === 'supervisor' || name === 'ranks');
+    const processes = this.hosts.flatMap((host) => [...host.processes.values()]);
+    const left = processes.filter(({ name }) => name === 'supervisor' || name === 'ranks');
     if (left.length > 0 && clock.now > Math.max(this.closedAt, this.healedAt) + leftoverMs)
       oracles.violate(
         'no trainer behind',

@@ -18,7 +18,7 @@ import { store } from './activities.ts';
 import type { Clock } from './clock.ts';
 import type { Host } from './machine/host.ts';
 import type { Oracles } from './oracles.ts';
-import type { Action, Scenario } from './scenario.ts';
+import { hasFault, type Action, type Scenario } from './scenario.ts';
 import type { Execution } from './temporal/execution.ts';
 import { toPayload } from './temporal/payload.ts';
 import type { SimulatedServer } from './temporal/server.ts';
@@ -51,10 +51,13 @@ export class Workload {
   private triggers = 0;
   private restarts = 0;
 
-  constructor(world: World, { workload, epochs, gpus, fewerGpus, asksPerson }: Scenario) {
+  constructor(world: World, scenario: Scenario) {
+    const { workload, epochs, gpus, fewerGpus, asksPerson } = scenario;
     this.world = world;
     const recovery = { ...miniInput.recovery, fewerGpus };
-    const run = { ...miniInput, name, epochs, gpus: Math.max(1, gpus), recovery };
+    // Another machine needs the copy in a store that both reach.
+    const artifacts = hasFault(scenario, 'move') ? { store: 's3://sim/everswin' } : miniInput.artifacts;
+    const run = { ...miniInput, name, epochs, gpus: Math.max(1, gpus), recovery, artifacts };
     const base = omitRunName(run);
     const promote = asksPerson ? { by: 'person', deadlineHours: 0.02, remindAfterHours: 0.01 } : { by: 'gate' };
     this.retrainInput = RetrainInput.parse({ version: 1, model: name, run: base, promote });

@@ -28,6 +28,8 @@ export class Disk {
   readonly totalBytes = 2 ** 40;
   private readonly root: FolderNode = { kind: 'folder', inode: 1, entries: new Map() };
   private inodes = 1;
+  /** Folders of other disks, which survive a power failure of this machine. */
+  private readonly mounted = new Set<FolderNode>();
   private readonly now: () => number;
 
   constructor(now: () => number) {
@@ -103,6 +105,14 @@ export class Disk {
     file.changedAt = this.now();
   }
 
+  /** Shows a folder of another disk in this one, as a network mount does. */
+  mount(path: string, folder: FolderNode): void {
+    this.makeFolder(path, true);
+    const { folder: parent, name } = this.parent(path, 'mount');
+    parent.entries.set(name, folder);
+    this.mounted.add(folder);
+  }
+
   rename(from: string, to: string): void {
     const source = this.parent(from, 'rename');
     const target = this.parent(to, 'rename');
@@ -137,8 +147,8 @@ export class Disk {
   loseUnsynced(): void {
     const visit = (folder: FolderNode): void => {
       for (const node of folder.entries.values()) {
-        if (node.kind === 'folder') visit(node);
-        else node.data = node.synced;
+        if (node.kind === 'file') node.data = node.synced;
+        else if (!this.mounted.has(node)) visit(node);
       }
     };
     visit(this.root);

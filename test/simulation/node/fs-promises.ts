@@ -39,17 +39,24 @@ export const mkdtemp = (prefix: string): Promise<string> =>
     return path;
   });
 
-export const readdir = (path: string, options: { withFileTypes?: boolean } = {}): Promise<unknown[]> =>
+export const readdir = (
+  path: string,
+  { withFileTypes = false, recursive = false }: { withFileTypes?: boolean; recursive?: boolean } = {},
+): Promise<unknown[]> =>
   call('readdir', path, () => {
     if (path === '/proc') return procPids(currentProcess().host);
-    const entries = [...disk().folder(path, 'scandir').entries];
-    if (options.withFileTypes !== true) return entries.map(([name]) => name);
-    return entries.map(([name, { kind }]) => ({
-      name,
-      isFile: () => kind === 'file',
-      isDirectory: () => kind === 'folder',
-      isSymbolicLink: () => false,
-    }));
+    const list = (parentPath: string): object[] =>
+      [...disk().folder(parentPath, 'scandir').entries].flatMap(([name, { kind }]) => [
+        {
+          name,
+          parentPath,
+          isFile: () => kind === 'file',
+          isDirectory: () => kind === 'folder',
+          isSymbolicLink: () => false,
+        },
+        ...(recursive && kind === 'folder' ? list(`${parentPath}/${name}`) : []),
+      ]);
+    return withFileTypes ? list(path) : [...disk().folder(path, 'scandir').entries.keys()];
   });
 
 export const stat = (path: string): Promise<object> =>
