@@ -8,7 +8,7 @@ import { RunStatus } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { pauseUpdate, resumeUpdate } from '../../../workflows/train/control-handlers.ts';
 import { until } from '../../helpers/until.ts';
-import { anAttempt } from '../../helpers/stub-activities.ts';
+import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
 import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 /** An error of the machine, as Node raises it. */
@@ -49,6 +49,30 @@ test('trainDetector continues after errors that say nothing about the training, 
     };
     await Promise.all(passing.map(check));
   });
+});
+
+test('trainDetector keeps its notice while it backs off from a file that no probe reads', async () => {
+  let probes = 0;
+  const waiting = { outcome: 'crashed', failure: aFailure('wait-for-storage'), checkpointIteration: null } as const;
+  await withWorkers(
+    {
+      runTraining: ({ attempt }) => Promise.resolve(anAttempt(attempt > 4 ? { attempt } : { ...waiting, attempt })),
+      waitForSpace: () => {
+        probes += 1;
+        return Promise.resolve({ freeBytes: 2, neededBytes: 1 });
+      },
+    },
+    async (client) => {
+      const { handle } = await startRun(client, freshInput());
+      const readNotice = async () => RunStatus.parse(await handle.query('status')).notice;
+      await until(() => Promise.resolve(probes === 4 || undefined));
+      const began = performance.now();
+      await until(async () => ((await readNotice()) === null ? true : undefined));
+      // The fourth failure in a row backs off for four seconds.
+      expect(performance.now() - began).toBeGreaterThan(2_000);
+      await handle.result();
+    },
+  );
 });
 
 test('trainDetector stops its trainer before it fails, and names a host that does not answer', async () => {
