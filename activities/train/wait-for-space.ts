@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { homeFolders, runFolder, type JobFolder } from '../../configs/paths.ts';
-import { systemErrorCode } from '../shared/errors/coded-error.ts';
+import { errorMessage, systemErrorCode } from '../shared/errors/coded-error.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { listManifests } from '../shared/files/checkpoint-files.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
@@ -55,7 +55,7 @@ export const createWaitForSpace =
             }
           } catch (error) {
             if (!(error instanceof Error) || systemErrorCode(error) === undefined) throw error;
-            details = error.message;
+            details = errorMessage(error);
             waitMs = Math.min(2 * waitMs, longestPollMs);
           }
           await sleep(waitMs, undefined, { signal: cancellationSignal }).catch(() => undefined);

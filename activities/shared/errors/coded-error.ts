@@ -11,17 +11,27 @@ export class CodedError extends Error {
   }
 }
 
-/** Linux error numbers that Node reports as `Unknown system error`. */
-const unnamedCodes = new Map([
-  [116, 'ESTALE'],
-  [117, 'EUCLEAN'],
-  [121, 'EREMOTEIO'],
-  [122, 'EDQUOT'],
+/** Linux errors that Node reports as `Unknown system error`, by number. */
+const unnamedErrors = new Map([
+  [116, { code: 'ESTALE', meaning: 'stale file handle' }],
+  [117, { code: 'EUCLEAN', meaning: 'structure needs cleaning' }],
+  [121, { code: 'EREMOTEIO', meaning: 'remote I/O error' }],
+  [122, { code: 'EDQUOT', meaning: 'disk quota exceeded' }],
 ]);
 
 /** Returns the code of a Node system error, such as ENOSPC; undefined for other errors. */
 export function systemErrorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
   const number = 'errno' in error && typeof error.errno === 'number' ? -error.errno : 0;
-  return unnamedCodes.get(number) ?? error.code;
+  return unnamedErrors.get(number)?.code ?? error.code;
 }
+
+/** Returns the message of an error; `Unknown system error` is replaced by the name and the meaning. */
+export const errorMessage = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replaceAll(
+    /(?:Unknown system error -(\d+)(?:: )?)+/g,
+    (text, number: string) => {
+      const known = unnamedErrors.get(Number(number));
+      return known === undefined ? text : `${known.code}: ${known.meaning}`;
+    },
+  );

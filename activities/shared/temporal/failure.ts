@@ -1,6 +1,6 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { errorCatalogue, type ErrorCode } from '../../../configs/errors.ts';
-import { CodedError } from '../errors/coded-error.ts';
+import { CodedError, errorMessage } from '../errors/coded-error.ts';
 import { isDiskFull } from '../files/disk-full.ts';
 import { isStorageError } from '../files/storage-error.ts';
 
@@ -24,7 +24,7 @@ export function toFailure(error: unknown, details?: unknown): Error {
 function toCodedError(error: unknown): CodedError {
   if (error instanceof CodedError) return error;
   const code: ErrorCode = isDiskFull(error) ? 'DiskFull' : isStorageError(error) ? 'StorageUnavailable' : 'Unexpected';
-  return new CodedError(code, error instanceof Error ? error.message : String(error), { cause: error });
+  return new CodedError(code, errorMessage(error), { cause: error });
 }
 
 /** Wraps activities so that each error leaves them as a coded Temporal failure. */

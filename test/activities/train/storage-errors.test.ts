@@ -8,6 +8,7 @@ import { isDiskFull } from '../../../activities/shared/files/disk-full.ts';
 import { isStorageError } from '../../../activities/shared/files/storage-error.ts';
 import { findResumePoint } from '../../../activities/shared/run/checkpoints.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import { toFailure } from '../../../activities/shared/temporal/failure.ts';
 import { isAlive } from '../../../activities/shared/trainer/process-identity.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import type { TrainingRequest } from '../../../activities/train/training-request.ts';
@@ -219,6 +220,8 @@ test('errors without a name in Node are recognized by their number', () => {
   expect(isDiskFull(unnamed(122))).toBe(true); // EDQUOT
   expect([116, 117, 121].map((errno) => isStorageError(unnamed(errno)))).toEqual([true, true, true]);
   expect(isStorageError(unnamed(99))).toBe(false);
+  expect(toFailure(unnamed(116)).message).toContain('ESTALE: stale file handle');
+  expect(toFailure(unnamed(99)).message).toContain('Unknown system error -99');
 });
 
 test.each([
