@@ -80,6 +80,10 @@ export const TrainerOwner = z.object({
   pid: z.int().describe('Process id of the supervisor.'),
   startTicks: z.int().describe('Field 22 of `/proc/<pid>/stat`: together with `pid` it identifies one process.'),
   host: z.string().describe('Host name.'),
+  boot: z
+    .string()
+    .optional()
+    .describe('Boot id of the kernel: the supervisor is on this machine, even if that was renamed.'),
   attempt,
   fence,
   logOffset: z.int().describe('Size of trainer.log when this attempt began.'),

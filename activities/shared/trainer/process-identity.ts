@@ -4,11 +4,14 @@ import type { TrainerOwner } from '../../../configs/schema/index.ts';
 import { systemErrorCode } from '../errors/coded-error.ts';
 
 /** Identity of a process that survives pid reuse, because a recycled pid has another start time. */
-type ProcessIdentity = Pick<TrainerOwner, 'host' | 'pid' | 'startTicks'>;
+type ProcessIdentity = Pick<TrainerOwner, 'host' | 'boot' | 'pid' | 'startTicks'>;
 
-/** Returns whether the process is alive on this host. */
-export const isAlive = async ({ host, pid, startTicks }: ProcessIdentity): Promise<boolean> =>
-  host === hostname() && (await processStartTicks(pid)) === startTicks;
+/** Returns whether the process is alive on this host, which may have been renamed since the process started. */
+export const isAlive = async ({ host, boot, pid, startTicks }: ProcessIdentity): Promise<boolean> =>
+  (host === hostname() || (boot !== undefined && boot === (await readBootId()))) &&
+  (await processStartTicks(pid)) === startTicks;
+
+const readBootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 
 /** Signals the process, but never another one that reuses its pid. */
 export async function signalProcess(target: ProcessIdentity, signal: NodeJS.Signals): Promise<void> {

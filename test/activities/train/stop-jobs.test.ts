@@ -1,8 +1,9 @@
+import { writeFile } from 'node:fs/promises';
 import { afterEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { readJson } from '../../../activities/shared/files/json-file.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
-import { TrainerExit } from '../../../configs/schema/index.ts';
+import { TrainerExit, type TrainerOwner } from '../../../configs/schema/index.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
@@ -20,6 +21,22 @@ test('stopJobs lets the trainer save, and returns when it has ended', async () =
   await mockEnvironment().run(stopJobs, { runId: miniPlan.runId });
   expect(await findLiveJob(folder.train)).toBeUndefined();
   expect(await readJson(folder.train.exit, TrainerExit)).toMatchObject({ reason: 'preempted', stopRequested: true });
+  expect(await attempt).toMatchObject({ outcome: 'preempted' });
+});
+
+test('stopJobs stops a trainer whose machine was renamed', async () => {
+  run = await createMiniRun('--step-seconds', '1');
+  const { dependencies, folder } = run;
+  const { runTraining, stopJobs } = createGpuActivities(dependencies);
+  const request = { plan: miniPlan, attempt: 1, control: miniControl, rollback: null, since: 0 };
+  const attempt = mockEnvironment().run(runTraining, request);
+  const { owner } = await until(() => findLiveJob(folder.train));
+  const rewrite = (over: Partial<TrainerOwner>) =>
+    writeFile(folder.train.owner, JSON.stringify({ ...owner, host: 'former-name', ...over }));
+  await rewrite({ boot: 'another-machine' });
+  expect(await findLiveJob(folder.train)).toBeUndefined();
+  await rewrite({});
+  await mockEnvironment().run(stopJobs, { runId: miniPlan.runId });
   expect(await attempt).toMatchObject({ outcome: 'preempted' });
 });
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.system.atomic_file import read_json, write_json
-from everswin_trainer.system.process_tree import is_alive, start_ticks
+from everswin_trainer.system.process_tree import boot_id, is_alive, start_ticks
 
 # The supervisor sets these for its process tree; the first also identifies every process of the job.
 JOB_ENV = "EVERSWIN_JOB"
@@ -149,6 +149,7 @@ def write_owner(job: Job, attempt: Attempt, log_offset: int, gpus: list[str]) ->
             "pid": os.getpid(),
             "startTicks": start_ticks(os.getpid()),
             "host": socket.gethostname(),
+            "boot": boot_id(),
             "attempt": attempt.number,
             "fence": attempt.fence,
             "logOffset": log_offset,

@@ -43,6 +43,11 @@ def start_ticks(pid: int) -> int | None:
     return None if stat is None or stat[0] in ("Z", "X") else int(stat[19])
 
 
+def boot_id() -> str:
+    """Returns the id of this boot of the kernel; unlike the host name, it never changes while a process runs."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 def is_alive(pid: int, ticks: int | None) -> bool:
     """Returns whether the process with this pid and start time still runs; a recycled pid does not match."""
     return ticks is not None and start_ticks(pid) == ticks
