@@ -44,6 +44,9 @@ const tailLines = 20;
 /** The workflow decides by code and details whether the test is repeated. */
 function buildTestFailure(what: string, failure: Failure, log: string[], details: TestFailure): Error {
   const { class: name, meaning, nextStep, evidence } = failure;
-  const message = [what, `${name}: ${meaning} ${nextStep}`, `Evidence: ${evidence}`, ...log].join('\n');
-  return toFailure(new CodedError(storageCode(failure.reaction) ?? 'TrainerCommandFailed', message), details);
+  const code = storageCode(failure.reaction);
+  const cause = [what, `${name}: ${meaning} ${nextStep}`, `Evidence: ${evidence}`];
+  // The evidence names what to repair; a notice has no room for the log.
+  const message = (code === undefined ? [...cause, ...log] : cause).join('\n');
+  return toFailure(new CodedError(code ?? 'TrainerCommandFailed', message), details);
 }

@@ -26,7 +26,7 @@ export async function repeatStep<T>({ plan, board, notices, name }: Step, work: 
   for (;;) {
     try {
       const result = await work();
-      if (outages > 0) notices.notify('recovered', `The storage works again: ${name} is complete.`);
+      if (outages > 0) notices.notify('recovered', `${name} is complete: the storage works again.`);
       return result;
     } catch (error) {
       const isOutage = storageErrors.some((code) => hasCode(error, code));

@@ -70,9 +70,11 @@ async function runCommand<T extends z.ZodType>({
         ? 'was killed (SIGKILL), usually by the kernel because memory ran out (see dmesg), or by a user'
         : (result.shortMessage ?? 'failed');
     const tail = result.all.trim().split('\n').slice(-20);
-    // An exception of Python is the last line.
-    const code = storageCode(findFailureClass(tail.at(-1) ?? '')?.reaction) ?? 'TrainerCommandFailed';
-    throw new CodedError(code, [`${module} ${argv[0] ?? ''}: ${why}`, ...tail].join('\n'));
+    const name = `${module} ${argv[0] ?? ''}`;
+    const exception = tail.at(-1) ?? ''; // the last line of a Python traceback
+    const code = storageCode(findFailureClass(exception)?.reaction);
+    if (code !== undefined) throw new CodedError(code, `${name}: ${exception}`);
+    throw new CodedError('TrainerCommandFailed', [`${name}: ${why}`, ...tail].join('\n'));
   } finally {
     clearTimeout(timer);
   }
