@@ -1,6 +1,7 @@
 /** All names of the public interface. No other file writes them as literals. */
+import { defaultDeployment, deployment } from './deployment.ts';
 
-export const taskQueues = { control: 'everswin', gpu: 'everswin-gpu' } as const;
+export const taskQueues = { control: deployment, gpu: `${deployment}-gpu` } as const;
 
 /** Returns the queue for tasks of one machine. Its GPU worker has the name in EVERSWIN_HOST. */
 export const hostQueue = (host: string): string => `${taskQueues.gpu}-${host}`;
@@ -54,22 +55,31 @@ export const searchAttributes = {
   LastFailure: 'Keyword',
 } as const;
 
+/** Begins every workflow id of this deployment. The ids of the default deployment have no prefix. */
+export const workflowIdPrefix = deployment === defaultDeployment ? '' : `${deployment}:`;
+
 /** Returns the workflow id of a run. Two starts with the same name are one run. */
-export const workflowId = (runName: string): string => `train:${runName}`;
+export const workflowId = (runName: string): string => `${workflowIdPrefix}train:${runName}`;
 
 /** The evaluation of a run's starting weights has its own workflow id and folder, next to those of the run. */
-export const evaluationId = (runName: string): string => `evaluate:${runName}`;
+export const evaluationId = (runName: string): string => `${workflowIdPrefix}evaluate:${runName}`;
 export const evaluationRun = (runName: string): string => `${runName}.evaluation`;
 
 /** Returns the run name of a candidate. It contains the fingerprint, so equal trainings are the same run. */
 export const candidateRun = (model: string, fingerprint: string): string => `${model}-${fingerprint.slice(0, 12)}`;
 
 /** Returns the workflow id of a retraining: one per model at a time. */
-export const retrainId = (model: string): string => `retrain:${model}`;
+export const retrainId = (model: string): string => `${workflowIdPrefix}retrain:${model}`;
 /** Returns the workflow id of a sweep. Its variants are separate runs, `train:<sweep>-<variant>`. */
-export const compareId = (sweep: string): string => `compare:${sweep}`;
+export const compareId = (sweep: string): string => `${workflowIdPrefix}compare:${sweep}`;
 
 export const namespace = 'default';
+
+/** Matches the name of a deployment. No word `gpu`, so that no queue of one deployment is that of another. */
+export const deploymentPattern = /^(?!.*\bgpu\b)(?!(?:train|evaluate|retrain|compare)$)[a-z0-9]+(?:-[a-z0-9]+)*$/;
+
+/** Query of the workflows of this deployment. Search attributes have the same names in all deployments. */
+export const ownWorkflows = `TaskQueue = '${taskQueues.control}'`;
 
 /** Matches the `host:port` of a server. */
 export const addressPattern = /^[^\s/]+:\d{1,5}$/;

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import type { NotificationTarget } from '../activities/notify/notification-target.ts';
-import { addressPattern, hookTokenVariable } from '../configs/names.ts';
+import { defaultDeployment } from '../configs/deployment.ts';
+import { addressPattern, deploymentPattern, hookTokenVariable } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { HostName, type Versions } from '../configs/schema/index.ts';
 
@@ -17,6 +18,12 @@ const WorkerEnv = z.object({
   TEMPORAL_TLS: z.enum(['true', 'false', '1', '0']).optional(),
   /** Address of the Temporal UI of a server other than the embedded stack, for links. */
   EVERSWIN_UI_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Name of this deployment, the same for its workers and commands (configs/deployment.ts). */
+  EVERSWIN_DEPLOYMENT: z
+    .string()
+    .max(40)
+    .regex(deploymentPattern, 'Expected lower-case words and digits, joined by hyphens, without the word gpu')
+    .default(defaultDeployment),
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
   /** Address of the miniature COCO, which the embedded stack serves. */
   EVERSWIN_DEMO_URL: z.url().optional(),
@@ -150,8 +157,12 @@ function hashTrainerCode(): string {
   return hash.digest('hex');
 }
 
+/** Reads the version of everswin. */
+export const readVersion = (): string =>
+  PackageJson.parse(JSON.parse(readFileSync(projectFile('package.json'), 'utf8'))).version;
+
 export const readVersions = (): Versions => ({
-  everswin: PackageJson.parse(JSON.parse(readFileSync(projectFile('package.json'), 'utf8'))).version,
+  everswin: readVersion(),
   trainerCode: hashTrainerCode(),
   trainerLock: createHash('sha256')
     .update(readFileSync(projectFile('trainer/requirements.lock')))

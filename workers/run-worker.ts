@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { checkProcess } from './check-process.ts';
 import { connectWorker } from './connect.ts';
+import { readVersion } from './env.ts';
 import { requirePreparedNamespace } from './prepare-namespace.ts';
 import type { TemporalServer } from './temporal-server.ts';
 
@@ -28,7 +29,7 @@ export async function runWorker(
       Worker.create({
         connection,
         namespace,
-        identity: `${name}@${hostname()}:${process.pid}`,
+        identity: `${name}@${hostname()}:${process.pid} everswin ${readVersion()}`,
         // Time for which the server reserves a workflow task for a worker that died, which delays its successor.
         stickyQueueScheduleToStartTimeout: '2 seconds',
         // Cancellations and pauses arrive in the response to a heartbeat, so this bounds their delay.

@@ -1,4 +1,5 @@
 import type { BundleOptions } from '@temporalio/worker';
+import { defaultDeployment, deployment } from '../configs/deployment.ts';
 
 const projectFolder = `${import.meta.dirname}/..`;
 export const workflowsPath = `${projectFolder}/workflows/index.ts`;
@@ -21,6 +22,11 @@ export const bundlerOptions = {
       enforce: 'post',
       use: `${import.meta.dirname}/freeze-exports-loader.mjs`,
     } as const;
-    return { ...config, module: { ...config.module, rules: [...(config.module?.rules ?? []), freezeExports] } };
+    const replaceDeployment = {
+      test: /\/configs\/deployment\.ts$/,
+      use: { loader: `${import.meta.dirname}/deployment-loader.mjs`, options: { defaultDeployment, deployment } },
+    };
+    const rules = [...(config.module?.rules ?? []), freezeExports, replaceDeployment];
+    return { ...config, module: { ...config.module, rules } };
   },
 } satisfies Partial<BundleOptions>;

@@ -1,4 +1,4 @@
-import { hookPath, hookTokenVariable, pagePaths } from '../../configs/names.ts';
+import { hookPath, hookTokenVariable, pagePaths, taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
 import { toStackOptions, type StackFlags } from '../stack/stack-options.ts';
 import { stackBucket } from '../stack/object-store.ts';
 import { createHome } from '../stack/create-home.ts';
@@ -34,8 +34,8 @@ Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${s
 Start a run in another terminal:
   everswin start configs/runs/demo.json
 or with the Temporal CLI:
-  temporal workflow start --address ${address} --type trainDetector --task-queue everswin \\
-    --workflow-id train:demo --input-file configs/runs/demo.json
+  temporal workflow start --address ${address} --type ${workflowTypes.trainDetector} --task-queue ${taskQueues.control} \\
+    --workflow-id ${workflowId('demo')} --input-file configs/runs/demo.json
 
 Ctrl-C stops everything. The next \`everswin up\` resumes unfinished runs.`);
   await interrupted;

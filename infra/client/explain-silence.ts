@@ -2,13 +2,17 @@ import { hostname } from 'node:os';
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import type { WorkflowClient } from '@temporalio/client';
 import { readProcessState } from '../../activities/shared/trainer/process-identity.ts';
+import { defaultDeployment, deployment } from '../../configs/deployment.ts';
 import { formatLoad } from '../terminal/format-load.ts';
 
-/** `control@HOST:PID`, which workers/run-worker.ts sets. */
-const controlIdentity = /^control@(.+):(\d+)$/;
+/** `control@HOST:PID everswin VERSION`, which workers/run-worker.ts sets; earlier versions had no version. */
+const controlIdentity = /^control@(.+):(\d+)(?: everswin \S+)?$/;
 /** A poll waits for tasks for a minute. */
 const pollMs = 70_000;
 const serverTimeoutMs = 5_000;
+
+/** The worker may run in another deployment than this command. */
+const ofDeployment = deployment === defaultDeployment ? '' : ` of the deployment ${deployment} (EVERSWIN_DEPLOYMENT)`;
 
 const log = 'Its log: .everswin/logs/control-worker.log.';
 
@@ -34,7 +38,7 @@ export async function explainSilence({ client, taskQueue, seconds }: SilentWorkf
   }
   const [running] = workers;
   if (running === undefined) {
-    const message = `No control worker answered within ${seconds} s. Start one: everswin up. If one is running, its log is .everswin/logs/control-worker.log.`;
+    const message = `No control worker${ofDeployment} answered within ${seconds} s. Start one: everswin up. If one is running, its log is .everswin/logs/control-worker.log.`;
     return { message, isRunning: false };
   }
   const { host, pid, state } = running;

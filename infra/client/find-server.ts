@@ -1,4 +1,5 @@
 import { connect as connectSocket } from 'node:net';
+import { defaultDeployment, deployment } from '../../configs/deployment.ts';
 import { namespace } from '../../configs/names.ts';
 import { readEnv } from '../../workers/env.ts';
 import {
@@ -54,8 +55,9 @@ export const stackServer = ({ address, uiUrl }: Pick<StackFile, 'address' | 'uiU
 /** Formats the server of a command, for example `Temporal at 127.0.0.1:7233, namespace default (stack of this folder)`. */
 export function formatServer(server: FoundServer): string {
   const { address, namespace: name, source, tls, apiKey } = server;
+  const team = deployment === defaultDeployment ? '' : `, deployment ${deployment}`;
   const security = tls || apiKey !== undefined ? `, ${formatSecurity(server)}` : '';
-  return `Temporal at ${address}, namespace ${name}${security} (${source === 'stack' ? 'stack of this folder' : source})`;
+  return `Temporal at ${address}, namespace ${name}${team}${security} (${source === 'stack' ? 'stack of this folder' : source})`;
 }
 
 async function explainMissingServer(home: string): Promise<string> {

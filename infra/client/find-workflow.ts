@@ -1,7 +1,7 @@
 import { WorkflowNotFoundError, type Client, type WorkflowExecutionDescription } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import { formatInstant } from '../../activities/shared/summary/format-time.ts';
-import { workflowId } from '../../configs/names.ts';
+import { ownWorkflows, workflowId, workflowIdPrefix } from '../../configs/names.ts';
 import { findSimilar } from '../../configs/schema/did-you-mean.ts';
 
 /** A workflow that the user named. */
@@ -13,12 +13,15 @@ export interface NamedWorkflow {
 }
 
 /** Returns the workflow id for the name of a training, or for a workflow id such as `retrain:shapes`. */
-export const toWorkflowId = (typed: string): string => (typed.includes(':') ? typed : workflowId(typed));
+export function toWorkflowId(typed: string): string {
+  if (!typed.includes(':')) return workflowId(typed);
+  return typed.startsWith(workflowIdPrefix) ? typed : `${workflowIdPrefix}${typed}`;
+}
 
 /** Returns the name that a user types for a workflow id. */
 export function toName(id: string): string {
-  const training = workflowId('');
-  return id.startsWith(training) ? id.slice(training.length) : id;
+  const prefix = [workflowId(''), workflowIdPrefix].find((start) => id.startsWith(start)) ?? '';
+  return id.slice(prefix.length);
 }
 
 /**
@@ -47,7 +50,7 @@ const mostNames = 200;
 async function listNames(client: Client): Promise<string[]> {
   const names = new Set<string>();
   try {
-    for await (const { workflowId: id } of client.workflow.list({ pageSize: mostNames })) {
+    for await (const { workflowId: id } of client.workflow.list({ query: ownWorkflows, pageSize: mostNames })) {
       names.add(toName(id));
       if (names.size === mostNames) break;
     }

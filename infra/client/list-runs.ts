@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { workflowTypes } from '../../configs/names.ts';
+import { ownWorkflows, workflowTypes } from '../../configs/names.ts';
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import { formatInstant } from '../../activities/shared/summary/format-time.ts';
 import { listFinishedRuns, type ListedRun } from './finished-runs.ts';
@@ -23,7 +23,7 @@ async function listWorkflows(client: Client): Promise<ListedRun[]> {
   const types = Object.values(workflowTypes).map((type) => `'${type}'`);
   const found: ListedRun[] = [];
   for await (const { workflowId: id, status, startTime, typedSearchAttributes } of client.workflow.list({
-    query: `WorkflowType IN (${types.join(', ')})`,
+    query: `${ownWorkflows} AND WorkflowType IN (${types.join(', ')})`,
     pageSize: maxRuns,
   })) {
     const attributes = Object.fromEntries(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
