@@ -82,7 +82,7 @@ export const deploymentPattern = /^(?!.*\bgpu\b)(?!(?:train|evaluate|retrain|com
 export const ownWorkflows = `TaskQueue = '${taskQueues.control}'`;
 
 /** Matches the `host:port` of a server. */
-export const addressPattern = /^[^\s/]+:\d{1,5}$/;
+export const addressPattern = /^[^\s/]+:(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/;
 
 /** Environment variable with the token for retraining requests over HTTP. Only the process that serves them gets it. */
 export const hookTokenVariable = 'EVERSWIN_HOOK_TOKEN';

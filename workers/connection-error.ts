@@ -61,8 +61,8 @@ export function findGrpcStatus(error: unknown): { code: number; details: string 
 }
 
 function explainFinding({ address, tls }: TemporalServer, finding: Finding, error: unknown): Cause {
-  const [host = ''] = address.split(/:\d+$/);
-  const { serverRootCACertificate: ca, clientCertPair } = typeof tls === 'object' ? tls : {};
+  const { serverRootCACertificate: ca, clientCertPair, serverNameOverride } = typeof tls === 'object' ? tls : {};
+  const host = serverNameOverride ?? address.replace(/:\d+$/, '');
   const checkAddress = 'Check the address, the network and that the server runs';
   switch (finding.how) {
     case 'unknown host':

@@ -58,9 +58,13 @@ export function readTemporalSettings(): TemporalSettings {
 }
 
 function loadSettings(): ReturnType<typeof loadClientConnectConfig> {
+  const overrideEnvVars = readVariables();
   try {
-    return loadClientConnectConfig({ overrideEnvVars: readVariables() });
+    return loadClientConnectConfig({ overrideEnvVars });
   } catch (error) {
+    // The SDK fails so on a file without profiles, for example an empty one.
+    if (error instanceof TypeError && overrideEnvVars['TEMPORAL_PROFILE'] === undefined)
+      return loadClientConnectConfig({ overrideEnvVars, disableFile: true });
     // A syntax error quotes lines of the file, which may hold an API key; only its first line is free of them.
     const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw invalid(reason ?? '');
@@ -89,7 +93,8 @@ function checkTls({ serverRootCACertificate: ca, clientCertPair }: TLSConfig): v
 }
 
 function readCertificate(pem: Uint8Array, name: string): X509Certificate {
-  const certificate = parsePem(() => new X509Certificate(pem), name);
+  const certificate = parsePem(pem, name, (text) => new X509Certificate(text));
+  if (Buffer.from(pem).toString().split('BEGIN CERTIFICATE').length > 2) return certificate; // one of several may be old
   const { subject, validFrom, validTo } = certificate;
   const about = `${name} (${subject.replaceAll('\n', ', ')})`;
   if (Date.parse(validTo) < Date.now()) throw invalid(`${about} expired on ${validTo}`);
@@ -98,11 +103,11 @@ function readCertificate(pem: Uint8Array, name: string): X509Certificate {
   return certificate;
 }
 
-const readKey = (pem: Uint8Array) => parsePem(() => createPrivateKey(Buffer.from(pem)), 'the client key');
+const readKey = (pem: Uint8Array) => parsePem(pem, 'the client key', (text) => createPrivateKey(text));
 
-function parsePem<T>(parse: () => T, name: string): T {
+function parsePem<T>(pem: Uint8Array, name: string, parse: (text: string) => T): T {
   try {
-    return parse();
+    return parse(Buffer.from(pem).toString()); // as text, because Node would accept the binary form as well
   } catch (error) {
     const isEncrypted =
       error instanceof Error && /passphrase|bad decrypt|interrupted or cancelled/i.test(error.message);

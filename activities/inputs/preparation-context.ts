@@ -10,7 +10,7 @@ export interface PreparationEnvironment {
   recipesFolder: string;
   python: PythonCommand;
   catalog: Catalog;
-  /** URL at which the embedded stack serves `demo:` files; undefined without the stack. */
+  /** URL at which the embedded stack serves `demo:` files; without it, this home generates them. */
   demoUrl: string | undefined;
   s3: () => S3Client;
 }

@@ -1,16 +1,17 @@
+import { existsSync } from 'node:fs';
 import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { ensureMiniCoco } from '../../activities/inputs/mini-coco.ts';
 import { processStartTicks } from '../../activities/shared/trainer/process-identity.ts';
 import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
 import { checkProcess } from '../../workers/check-process.ts';
-import { projectFile, readHookToken } from '../../workers/env.ts';
+import { projectFile, readHookToken, trainerEnv } from '../../workers/env.ts';
 import { chooseEndpoints, type Endpoints } from './endpoints.ts';
 import { startFileServer } from './file-server.ts';
 import { killLeftovers } from './kill-leftovers.ts';
-import { ensureMiniCoco } from './mini-coco.ts';
 import { configureObjectStore, stackBucket, waitForObjectStore, type ObjectStore } from './object-store.ts';
 import { ProcessGroup } from './process-group.ts';
 import {
@@ -51,7 +52,8 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
   const withHook = readHookToken() !== undefined;
   for (const folder of [dirname(folders.stack), folders.logs]) await mkdir(folder, { recursive: true });
   await killLeftovers(home);
-  await ensureMiniCoco(home, log);
+  if (!existsSync(folders.demoFiles)) log('Generating the miniature COCO of the demo');
+  await ensureMiniCoco({ home, python: { executable: folders.python, env: trainerEnv() } });
 
   const demoServer = await startFileServer({ folder: folders.demoFiles, port: 0 });
   const endpoints = await chooseEndpoints(withHook, await readStackFile(home));

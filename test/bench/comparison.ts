@@ -11,7 +11,8 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
-import { ensureMiniCoco } from '../../infra/stack/mini-coco.ts';
+import { ensureMiniCoco } from '../../activities/inputs/mini-coco.ts';
+import { trainerEnv } from '../../workers/env.ts';
 import { fillDisk, freeze, mountSmallDisk, unmountAll } from '../chaos/lasting-faults.ts';
 import { findMarked } from '../chaos/processes.ts';
 import { projectHome } from '../helpers/project.ts';
@@ -71,7 +72,7 @@ const home = `${root}/home`;
 const contenders = [everswin(home), torchrun(`${root}/torchrun`), shellLoop(`${root}/loop`)];
 await mkdir(home, { recursive: true });
 if (!existsSync(`${home}/tools`)) await symlink(`${projectHome}/tools`, `${home}/tools`);
-await ensureMiniCoco(home, () => undefined);
+await ensureMiniCoco({ home, python: { executable: homeFolders(home).python, env: trainerEnv() } });
 await unmountAll(root, false); // of a call that was killed
 for (const { disk } of contenders) await mountSmallDisk(disk, diskMib);
 const interrupted = new AbortController();

@@ -1,9 +1,9 @@
 /** Real MMDetection at minimal size: the demo's recipe on a dozen images, two epochs, half a minute. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
-import { homeFolders } from '../../configs/paths.ts';
 import { Catalog, RunInput } from '../../configs/schema/index.ts';
-import { ensureMiniCoco } from '../../infra/stack/mini-coco.ts';
+import { ensureMiniCoco } from '../../activities/inputs/mini-coco.ts';
+import { trainerEnv } from '../../workers/env.ts';
 import { projectRoot, python } from '../helpers/project.ts';
 import { hashFile } from './job-record.ts';
 import type { Subject } from './subject.ts';
@@ -41,8 +41,7 @@ export const real: Subject = {
       checkpoint: { everyMinutes: 0.017, keepLast },
     }),
   prepare: async (home) => {
-    await ensureMiniCoco(home, () => undefined);
-    const { demoFiles } = homeFolders(home);
+    const demoFiles = await ensureMiniCoco({ home, python: { executable: python, env: trainerEnv() } });
     await execa(python, [
       `${scripts}/shrink_coco.py`,
       `${demoFiles}/${annotations}`,

@@ -89,6 +89,7 @@ test.each([
   ['server-expired', {}, 'the certificate of the server is not valid now (CERT_HAS_EXPIRED)'],
   ['server-named', {}, 'the certificate of the server is not for 127.0.0.1'],
   ['server-named', { TLS_SERVER_NAME: 'temporal.lab' }, 'connected'],
+  ['server-named', { TLS_SERVER_NAME: 'other.lab' }, 'the certificate of the server is not for other.lab'],
 ] as const)('a server with the certificate %s and %j: %s', async (certificate, variables, cause) => {
   const proxy = await startTlsProxy(target, { certificate });
   configure({ ADDRESS: proxy.address, ...serverCa, ...variables });
@@ -158,6 +159,7 @@ test('a namespace that does not exist is named with the command that creates it'
 test.each([
   [{ TLS: 'yes' }, 'TEMPORAL_TLS'],
   [{ ADDRESS: 'https://temporal.lab:7233' }, 'Expected HOST:PORT'],
+  [{ ADDRESS: '127.0.0.1:99999' }, 'Expected HOST:PORT'],
   [{ API_KEY: 'line\nbreak' }, 'the API key holds a space, a line break'],
   [
     { CONFIG_FILE: '/nowhere/temporal.toml' },
@@ -185,5 +187,8 @@ test('readServer reads the selected profile of temporal.toml, and variables over
   expect(readServer()).toMatchObject({ address: 'lab:7233', namespace: 'other', apiKey: 'secret', tls: true });
   await writeFile(file, '[profile.lab]\naddress = "lab:7233"\napi_key = "secret"\nbroken\n');
   expect(() => readServer()).toThrow(/^The Temporal settings are invalid: (?!.*secret)/s);
+  await writeFile(file, '');
+  configure({ CONFIG_FILE: file, ADDRESS: target });
+  expect(readServer()).toMatchObject({ address: target, namespace: 'default' });
   await rm(folder, { recursive: true });
 });

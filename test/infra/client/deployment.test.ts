@@ -73,7 +73,8 @@ test('two deployments share a namespace: each command and worker finds its own r
   ]);
   await until(async () => (await everswin('team-a', 'status')).stdout.includes('team-a:train:same-name') || undefined);
   expect((await everswin('team-a', 'status')).stdout).not.toContain('team-b');
-  const cancelled = await everswin('team-a', 'cancel', 'same-name');
+  expect((await everswin('team-a', 'status', 'train:same-name')).exitCode).toBe(0);
+  const cancelled = await everswin('team-a', 'cancel', 'team-a:train:same-name');
   expect(cancelled.exitCode).toBe(0);
   expect((await workflow.getHandle('team-b:train:same-name').describe()).status.name).toBe('RUNNING');
   await workflow.getHandle('team-b:train:same-name').terminate();
