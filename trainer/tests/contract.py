@@ -7,8 +7,6 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from everswin_trainer.job.progress import read_events
-
 CONTRACT = Path(__file__).parents[1] / "contract"
 # Files of a job by name; each is written atomically, so it is always complete.
 FILES = {
@@ -54,8 +52,9 @@ def check_files(root: Path) -> None:
         elif path.name in FILES:
             check_answer(FILES[path.name], path)
     for path in root.rglob("progress.jsonl"):
-        for event in read_events(path):
-            check("progress-event", event)
+        # Not read_events, which skips an event that violates the contract. The last line may be incomplete.
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            check("progress-event", json.loads(line))
 
 
 def _explain(error: Any) -> str:

@@ -12,6 +12,7 @@ from everswin_trainer.job import control
 from everswin_trainer.job.control import TrainerControl
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
+from everswin_trainer.system.atomic_file import write_json
 
 
 class Recorded(dict[str, Any]):
@@ -52,8 +53,10 @@ def test_control_reads_exactly_the_fields_of_its_schema(tmp_path: Path, monkeypa
     (tmp_path / "plan.json").write_text(json.dumps(PLAN))
     plan = Plan.load(tmp_path / "plan.json")
     reads: set[str] = set()
-    monkeypatch.setattr(control, "read_json", lambda _: Recorded(CONTROL, reads))
-    TrainerControl.load(Job.at(tmp_path / "train"), plan)
+    monkeypatch.setattr(control, "parse_object", lambda _: Recorded(CONTROL, reads))
+    job = Job.at(tmp_path / "train")
+    write_json(job.control, CONTROL)
+    TrainerControl.load(job, plan)
     assert reads == leaves(schema("control")) - {"v"}
 
 

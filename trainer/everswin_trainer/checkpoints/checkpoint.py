@@ -8,13 +8,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from everswin_trainer.job.folder import Attempt
 from everswin_trainer.system.atomic_file import TEMPORARY_SUFFIX, fsync_folder, read_json, write_atomic, write_json
 from everswin_trainer.system.hashing import HashingStream, hash_file
+from everswin_trainer.system.json_fields import has_fields, is_integer, is_text
 
 FILE_SUFFIX = ".pth"
+
+_MANIFEST_FIELDS = {
+    **{"file": is_text, "bytes": is_integer, "sha256": is_text},
+    **{"epoch": is_integer, "iteration": is_integer, "planHash": is_text},
+}
 
 
 @dataclass(frozen=True)
@@ -96,19 +102,17 @@ def save_checkpoint(
 
 def load_manifest(path: Path) -> Checkpoint | None:
     """Returns the checkpoint of a manifest; None if it does not parse or names a file other than its own."""
-    content = read_json(path) or {}
-    try:
-        checkpoint = Checkpoint(
-            path.with_suffix(FILE_SUFFIX),
-            _non_negative_int(content["bytes"]),
-            str(content["sha256"]),
-            _non_negative_int(content["epoch"]),
-            _non_negative_int(content["iteration"]),
-            str(content["planHash"]),
-        )
-    except (KeyError, ValueError):
+    content = read_json(path)
+    if not has_fields(content, _MANIFEST_FIELDS) or content["file"] != path.with_suffix(FILE_SUFFIX).name:
         return None
-    return checkpoint if content.get("file") == checkpoint.path.name else None
+    return Checkpoint(
+        path.with_suffix(FILE_SUFFIX),
+        content["bytes"],
+        content["sha256"],
+        content["epoch"],
+        content["iteration"],
+        content["planHash"],
+    )
 
 
 def load_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
@@ -153,9 +157,3 @@ def sweep_checkpoints(folder: Path) -> None:
     for path in folder.glob(f"*{FILE_SUFFIX}"):
         if not path.with_suffix(".json").exists():
             path.unlink(missing_ok=True)
-
-
-def _non_negative_int(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"expected a non-negative integer, got {value!r}")
-    return value

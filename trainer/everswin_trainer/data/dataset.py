@@ -69,7 +69,8 @@ def find_prepared(root: Path, content_key: str) -> dict[str, Any] | None:
         sizes = {one["path"]: one["bytes"] for one in manifest["archives"].values() if one["path"] in needed}
         if any(os.stat(path).st_size != size for path, size in sizes.items()):
             return None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # A file that is missing, or a manifest that a bad disk or a person changed.
         return None
     return manifest
 

@@ -12,9 +12,15 @@ from everswin_trainer.job.folder import Job
 from everswin_trainer.metrics.coco_scores import IOU_TYPES
 from everswin_trainer.system.atomic_file import fsync_folder, read_json, write_json
 from everswin_trainer.system.hashing import hash_file
+from everswin_trainer.system.json_fields import has_fields, is_integer, is_number
 
 # Results by IoU type (`bbox` and `segm`), each in COCO's results format.
 Results = dict[str, list[dict[str, Any]]]
+
+_MANIFEST_FIELDS = {
+    **{"images": is_integer, "seconds": is_number},
+    "files": lambda value: isinstance(value, dict),
+}
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,11 @@ def identify(checkpoint: Checkpoint, data: PreparedData) -> dict[str, str]:
 def find(job: Job, identity: dict[str, str]) -> Detections | None:
     """Returns the published detections with this identity; None if there are none or a file has changed."""
     manifest = read_json(_manifest(job))
-    if manifest is None or manifest["identity"] != identity:
+    if not has_fields(manifest, _MANIFEST_FIELDS) or manifest["identity"] != identity:
         return None
     files = manifest["files"]
     paths = {iou_type: _file(job, iou_type) for iou_type in IOU_TYPES}
-    if any(not path.exists() or hash_file(path) != files[iou_type] for iou_type, path in paths.items()):
+    if any(not path.exists() or hash_file(path) != files.get(iou_type) for iou_type, path in paths.items()):
         return None
     return Detections(job, manifest["images"], manifest["seconds"])
 

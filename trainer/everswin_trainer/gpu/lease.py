@@ -15,7 +15,9 @@ from typing import Any
 
 from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.job.folder import JOB_ENV, Job
+from everswin_trainer.system.atomic_file import parse_object
 from everswin_trainer.system.file_lock import try_flock
+from everswin_trainer.system.json_fields import has_fields, is_text
 from everswin_trainer.system.process_tree import descendants, find_by_environment
 
 
@@ -128,8 +130,8 @@ def _has_living_process(folder: Path) -> bool:
     """Returns whether any process of that job lives, by the lock that they all inherit."""
     try:
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        # The folder was deleted, or its storage does not work, which must not end other jobs.
+    except (OSError, ValueError):
+        # The folder was deleted, its storage does not work, or the record is damaged, which must not end other jobs.
         return bool(find_by_environment(JOB_ENV, str(folder)))
     try:
         # Shared and brief; a supervisor that finds it held tries again.
@@ -139,8 +141,5 @@ def _has_living_process(folder: Path) -> bool:
 
 
 def _read(descriptor: int) -> dict[str, Any]:
-    try:
-        value = json.loads(os.pread(descriptor, 65536, 0))
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    record = parse_object(os.pread(descriptor, 65536, 0))
+    return record if has_fields(record, {"job": is_text}) else {}

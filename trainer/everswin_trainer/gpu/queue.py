@@ -8,12 +8,19 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from everswin_trainer.system.atomic_file import parse_object
 from everswin_trainer.system.file_lock import try_flock
+from everswin_trainer.system.json_fields import has_fields, is_integer, is_text
+
+_REQUEST_FIELDS = {
+    **{"run": is_text, "gpus": is_integer},
+    "of": lambda value: isinstance(value, list) and all(map(is_text, value)),
+}
 
 
 @contextmanager
@@ -71,8 +78,7 @@ def _read_if_living(path: Path) -> dict[str, Any] | None:
         if try_flock(descriptor, fcntl.LOCK_SH):
             path.unlink(missing_ok=True)
             return None
-        with suppress(ValueError):
-            return json.loads(os.pread(descriptor, 65536, 0))
+        request = parse_object(os.pread(descriptor, 65536, 0))
+        return request if has_fields(request, _REQUEST_FIELDS) else None
     finally:
         os.close(descriptor)
-    return None

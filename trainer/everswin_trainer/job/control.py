@@ -1,12 +1,13 @@
 """Reads control.json, through which the worker controls a running trainer (docs/trainer-contract.md)."""
 
-import math
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.system.atomic_file import read_json
+from everswin_trainer.system.atomic_file import parse_object
+from everswin_trainer.system.json_fields import is_integer, is_number
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,26 @@ class TrainerControl:
     gpus: int
 
     @classmethod
-    def load(cls, job: Job, plan: Plan) -> "TrainerControl":
-        """Reads the file. A missing or invalid value falls back to the plan, so that it never ends a training run."""
-        content = read_json(job.control) or {}
-        factor = content.get("learningRateFactor")
+    def load(cls, job: Job, plan: Plan, current: "TrainerControl | None" = None) -> "TrainerControl":
+        """Reads the file. A missing file stands for the plan.
+
+        A missing or invalid value never ends a training run: it keeps its current value, at first that of the plan.
+        Raises OSError if the file cannot be read: training with other values than the requested ones is worse.
+        """
+        planned = cls(plan.epochs, 0, 1.0, False, 1, plan.gpus)
+        try:
+            content = parse_object(job.control.read_bytes()) or {}
+        except FileNotFoundError:
+            return planned
+        default = current or planned
+        factor, fp32 = content.get("learningRateFactor"), content.get("fp32")
         return cls(
-            epochs=_integer(content.get("epochs"), minimum=1, default=plan.epochs),
-            checkpoint_now=_integer(content.get("checkpointNow"), minimum=0, default=0),
-            learning_rate_factor=float(factor) if _is_factor(factor) else 1.0,
-            fp32=content.get("fp32") is True,
-            accumulate=_integer(content.get("accumulate"), minimum=1, default=1),
-            gpus=_integer(content.get("gpus"), minimum=1, default=plan.gpus),
+            epochs=_integer(content.get("epochs"), minimum=1, default=default.epochs),
+            checkpoint_now=_integer(content.get("checkpointNow"), minimum=0, default=default.checkpoint_now),
+            learning_rate_factor=float(factor) if is_number(factor) and factor > 0 else default.learning_rate_factor,
+            fp32=fp32 if isinstance(fp32, bool) else default.fp32,
+            accumulate=_integer(content.get("accumulate"), minimum=1, default=default.accumulate),
+            gpus=_integer(content.get("gpus"), minimum=1, default=default.gpus),
         )
 
     def fixed(self) -> dict[str, Any]:
@@ -55,11 +65,13 @@ class ControlFile:
         self._control = TrainerControl.load(job, plan)
 
     def now(self) -> TrainerControl:
-        """Returns the current control values."""
-        version = self._stat()
-        if version != self._version:
-            # The version is older than the read, so the next call detects a change in between.
-            self._version, self._control = version, TrainerControl.load(self._job, self._plan)
+        """Returns the current control values: the previous ones while the file cannot be read."""
+        with suppress(OSError):
+            version = self._stat()
+            if version != self._version:
+                # The version is older than the read, so the next call detects a change in between.
+                self._control = TrainerControl.load(self._job, self._plan, self._control)
+                self._version = version
         return self._control
 
     def _stat(self) -> tuple[int, int, int] | None:
@@ -72,8 +84,4 @@ class ControlFile:
 
 
 def _integer(value: Any, minimum: int, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= minimum else default
-
-
-def _is_factor(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return value if is_integer(value, minimum) else default

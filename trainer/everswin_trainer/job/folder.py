@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.system.atomic_file import read_json, write_json
+from everswin_trainer.system.json_fields import has_fields, is_integer
 from everswin_trainer.system.process_tree import boot_id, is_alive, start_ticks
 
 # The supervisor sets these for its process tree; the first also identifies every process of the job.
@@ -173,6 +174,6 @@ def newest_fence(job: Job) -> int:
 def living_owner(job: Job) -> dict[str, Any] | None:
     """Returns the record of the owner if that process still runs on this host."""
     owner = read_json(job.owner)
-    if owner and is_alive(int(owner.get("pid", 0)), owner.get("startTicks")):
+    if has_fields(owner, {"pid": is_integer, "startTicks": is_integer}) and is_alive(owner["pid"], owner["startTicks"]):
         return owner
     return None

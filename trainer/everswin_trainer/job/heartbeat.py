@@ -14,6 +14,8 @@ STARTUP, STEP, VALIDATION, SAVING = "startup", "step", "validation", "saving"
 PHASES = (STARTUP, STEP, VALIDATION, SAVING)
 # A fixed size, so that each heartbeat overwrites the previous one completely.
 RECORD_BYTES = 64
+# The kernel's PID_MAX_LIMIT.
+MAX_PID = 2**22
 
 
 @dataclass(frozen=True)
@@ -55,5 +57,7 @@ def read_heartbeats(job: Job) -> list[Heartbeat]:
 def _parse(rank: str, text: str) -> Heartbeat | None:
     fields = text.split()
     if len(fields) != 3 or not (rank.isdecimal() and fields[0].isdecimal() and fields[2].isdecimal()):
+        return None
+    if int(fields[0]) > MAX_PID:
         return None
     return Heartbeat(int(rank), int(fields[0]), fields[1], int(fields[2]))

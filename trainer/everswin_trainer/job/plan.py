@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.job.speed import SWITCHES, Speed
+from everswin_trainer.system.json_fields import is_integer, is_number
 
 # Hash of the plan file, set by a worker that starts a training.
 SHA256_ENV = "EVERSWIN_PLAN_SHA256"
@@ -51,7 +52,7 @@ class Plan:
             raise ValueError(f"{path} was changed after the worker wrote it: it is a copy of the plan in the history")
         try:
             content = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"expected {path} to be JSON, got: {error}") from error
         reader = _Reader(content)
         plan = cls(
@@ -89,13 +90,13 @@ class _Reader:
         return self._read(path, "a non-empty string", lambda value: isinstance(value, str) and value != "", "")
 
     def integer(self, *path: str, minimum: int) -> int:
-        return self._read(path, f"an integer of at least {minimum}", lambda value: _is_integer(value, minimum), minimum)
+        return self._read(path, f"an integer of at least {minimum}", lambda value: is_integer(value, minimum), minimum)
 
     def number_or_auto(self, *path: str) -> float | None:
         """Returns None for `auto`."""
 
         def accepts(value: Any) -> bool:
-            return value == "auto" or (_is_number(value) and value > 0)
+            return value == "auto" or (is_number(value) and value > 0)
 
         value = self._read(path, 'a number above 0 or "auto"', accepts, "auto")
         return None if value == "auto" else float(value)
@@ -103,7 +104,7 @@ class _Reader:
     def optional_number(self, *path: str) -> float | None:
         """Reads a number above 0."""
         value = self._read(
-            path, "a number above 0", lambda value: value is None or (_is_number(value) and value > 0), None
+            path, "a number above 0", lambda value: value is None or (is_number(value) and value > 0), None
         )
         return None if value is None else float(value)
 
@@ -116,7 +117,7 @@ class _Reader:
 
     def optional_integers(self, *path: str, minimum: int) -> frozenset[int] | None:
         def accepts(value: Any) -> bool:
-            return value is None or (isinstance(value, list) and all(_is_integer(item, minimum) for item in value))
+            return value is None or (isinstance(value, list) and all(is_integer(item, minimum) for item in value))
 
         value = self._read(path, f"a list of integers of at least {minimum}", accepts, None)
         return None if value is None else frozenset(value)
@@ -133,11 +134,3 @@ class _Reader:
             return value
         self.problems.append(f"expected {'.'.join(path)} to be {expected}, got {value!r}")
         return default
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_integer(value: Any, minimum: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= minimum

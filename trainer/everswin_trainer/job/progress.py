@@ -1,13 +1,34 @@
 """Writes and reads progress.jsonl: events of all attempts, one JSON object per line (docs/trainer-contract.md)."""
 
 import errno
-import json
 import math
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from everswin_trainer.system.atomic_file import encode_json, parse_object
+from everswin_trainer.system.json_fields import Check, has_fields, is_integer, is_number, is_text
+
+
+def _is_scored(scores: Any) -> bool:
+    """Returns whether `scores` has an AP; null means that there is no ground truth."""
+    return isinstance(scores, dict) and "AP" in scores and (scores["AP"] is None or is_number(scores["AP"]))
+
+
+# Fields of every event.
+_COMMON_FIELDS = {"type": is_text, "t": is_number, "attempt": is_integer}
+# Fields that are read from an event of each type.
+_FIELDS: dict[str, dict[str, Check]] = {
+    "started": {"iteration": is_integer, "iterationsPerEpoch": lambda value: is_integer(value, minimum=1)},
+    "step": {"iteration": is_integer, "stepSeconds": is_number},
+    "epoch": {"iteration": is_integer},
+    "validation": {"epoch": is_integer, "iteration": is_integer, "bbox": _is_scored, "segm": _is_scored},
+    "checkpoint": {"iteration": is_integer, "checkpointNow": lambda value: value is None or is_integer(value)},
+    "warning": {"message": is_text},
+    "ended": {"reason": is_text},
+}
 
 
 class Progress:
@@ -29,7 +50,7 @@ class Progress:
     def write(self, kind: str, **fields: Any) -> None:
         """Appends one event. Numbers that JSON cannot hold become null. Raises OSError when the disk is full."""
         event = {"v": 1, "type": kind, "t": time.time(), "attempt": self._attempt, **replace_non_finite(fields)}
-        line = json.dumps(event, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = encode_json(event)
         if os.write(self._descriptor, line) != len(line):
             # A short write to a regular file means that the disk is full.
             reason = os.strerror(errno.ENOSPC)
@@ -50,20 +71,27 @@ def replace_non_finite(value: Any) -> Any:
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """Returns all complete events, oldest first. Skips incomplete and foreign lines; a missing file has no events."""
+    """Returns all complete events, oldest first. Skips unusable lines; a missing file has no events."""
+    return [event for line in _read_lines(path) if (event := _parse_event(line)) is not None]
+
+
+def count_unusable_lines(path: Path) -> int:
+    """Returns the number of lines that `read_events` skips: incomplete, foreign or damaged ones."""
+    return sum(_parse_event(line) is None for line in _read_lines(path))
+
+
+def _read_lines(path: Path) -> list[bytes]:
     try:
-        lines = path.read_bytes().split(b"\n")
+        return [line for line in path.read_bytes().split(b"\n") if line]
     except FileNotFoundError:
         return []
-    events = []
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and "type" in event:
-            events.append(event)
-    return events
+
+
+def _parse_event(line: bytes) -> dict[str, Any] | None:
+    event = parse_object(line)
+    if not has_fields(event, _COMMON_FIELDS) or not has_fields(event, _FIELDS.get(event["type"], {})):
+        return None
+    return event
 
 
 def surviving_events(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -84,7 +112,7 @@ def surviving_events(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def newest_request(events: list[dict[str, Any]]) -> int:
     """Returns the newest `checkpointNow` that a checkpoint has served; 0 if none has."""
-    return max((event.get("checkpointNow", 0) for event in events if event["type"] == "checkpoint"), default=0)
+    return max((event.get("checkpointNow") or 0 for event in events if event["type"] == "checkpoint"), default=0)
 
 
 def box_average_precision(events: list[dict[str, Any]]) -> dict[tuple[int, int], float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.system.atomic_file import read_json
+from everswin_trainer.system.json_fields import is_number
 
 MESSAGE_CHARACTERS = 2000
 # The block is at the end of the log; its traceback can be long.
@@ -59,8 +60,13 @@ def read_error(path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         return None
     error: dict[str, Any] = {"message": str(content.get("message", ""))[:MESSAGE_CHARACTERS]}
-    at = content.get("extraInfo", {}).get("timestamp")
-    return {**error, "at": float(at)} if at is not None else error
+    extra = content.get("extraInfo")
+    try:
+        # torchelastic writes text.
+        at = float(extra.get("timestamp")) if isinstance(extra, dict) else None
+    except (TypeError, ValueError, OverflowError):
+        return error
+    return {**error, "at": at} if is_number(at) else error
 
 
 def has_report(log: Path, log_offset: int) -> bool:

@@ -38,17 +38,32 @@ def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
 
     `indent` None keeps large files small that only programs read.
     """
-    separators = (",", ":") if indent is None else None
-    text = json.dumps(value, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False) + "\n"
+    data = encode_json(value, indent)
     with write_atomic(path) as stream:
-        stream.write(text.encode())
+        stream.write(data)
+
+
+def encode_json(value: Any, indent: int | None = None) -> bytes:
+    """Returns `value` as one JSON document that ends with a newline. Raises ValueError for NaN and Infinity."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, indent=indent, separators=separators, allow_nan=False, ensure_ascii=False)
+    # Half of a surrogate pair, which a file name can contain, becomes its JSON escape.
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """Returns the JSON object in `path`; None if the file is missing or holds no object."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return parse_object(path.read_bytes())
+    except OSError:
+        return None
+
+
+def parse_object(data: bytes) -> dict[str, Any] | None:
+    """Returns the JSON object in `data`; None if it holds anything else."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin
 from everswin_trainer.checkpoints.saver import Saver
-from everswin_trainer.job.progress import read_events
+from everswin_trainer.job.progress import count_unusable_lines, read_events
 from everswin_trainer.metrics import quick_metric  # noqa: F401  (registers the metric)
 from everswin_trainer.model.build_config import build_config
 from everswin_trainer.model.initial_detector import fit_to_classes, load_detector
@@ -65,7 +65,7 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     control = context.rank.broadcast_from_rank0(context.control.now())
     device, resume = context.rank.device, start.resume
     built = build_config(context.recipe, context.plan, control, context.data, work_dir, device, start.backbone)
-    warn(context, built.warnings)
+    warn(context, built.warnings + unusable_progress(context))
     if context.progress:
         context.progress.subscribe(TensorBoard(context.job.tensorboard, lambda message: warn(context, [message])))
     runner = build_runner(built.config)
@@ -105,6 +105,19 @@ def warn(context: Context, messages: list[str]) -> None:
             if message not in written:
                 print(f"everswin: {message}", flush=True)
                 context.progress.write("warning", message=message)
+
+
+def unusable_progress(context: Context) -> list[str]:
+    """Returns a warning if progress.jsonl has lines that nothing can read."""
+    path = context.job.progress
+    count = count_unusable_lines(path)
+    if count == 0:
+        return []
+    return [
+        f"{path} has {count} unreadable lines, which are skipped. Training continues from the newest intact "
+        "checkpoint; charts and scores lack what these lines recorded. If no person edited the file, check the disk "
+        "with dmesg"
+    ]
 
 
 def check_categories(runner: EverswinRunner) -> None:

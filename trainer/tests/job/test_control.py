@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from pathlib import Path
@@ -77,3 +78,29 @@ def test_control_file_detects_creation_and_deletion(job: Job, plan: Plan) -> Non
     assert control.now().epochs == 5
     job.control.unlink()
     assert control.now() == DEFAULTS
+
+
+def fail_to_read(_path: Path) -> bytes:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def test_values_stay_while_the_file_cannot_be_read(job: Job, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_json(job.control, ALL)
+    control = ControlFile(job, plan)
+    write_json(job.control, {**ALL, "epochs": 7})
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail_to_read)
+        assert control.now().epochs == 5
+        # A start with other values than the requested ones would change the weights.
+        with pytest.raises(OSError, match="Too many open files"):
+            TrainerControl.load(job, plan)
+    assert control.now().epochs == 7
+
+
+@pytest.mark.off_contract
+def test_values_stay_when_the_file_is_damaged(job: Job, plan: Plan) -> None:
+    write_json(job.control, ALL)
+    control = ControlFile(job, plan)
+    for damaged in ("{", "[]", '{"epochs": "many"}'):
+        job.control.write_text(damaged)
+        assert control.now() == TrainerControl(5, 2, 0.25, True, 4, 2)

@@ -16,25 +16,29 @@ def test_event_is_one_line_that_starts_with_the_version(tmp_path: Path) -> None:
 
 
 def test_non_finite_numbers_become_null_at_any_depth(tmp_path: Path) -> None:
-    Progress(tmp_path / "p", 1).write("step", loss=float("nan"), losses={"a": float("inf"), "b": [1.5, float("-inf")]})
+    Progress(tmp_path / "p", 1).write(
+        "step", iteration=1, stepSeconds=0.1, loss=float("nan"), losses={"a": float("inf"), "b": [1.5, float("-inf")]}
+    )
     [event] = read_events(tmp_path / "p")
     assert (event["loss"], event["losses"]) == (None, {"a": None, "b": [1.5, None]})
 
 
 def test_incomplete_line_loses_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "p"
-    Progress(path, 1).write("step", iteration=1)
+    Progress(path, 1).write("step", iteration=1, stepSeconds=0.1)
     with open(path, "a") as stream:
         stream.write('{"v":1,"type":"step","itera')
     assert [event["iteration"] for event in read_events(path)] == [1]
-    Progress(path, 2).write("step", iteration=2)
+    Progress(path, 2).write("step", iteration=2, stepSeconds=0.1)
     assert [event["iteration"] for event in read_events(path)] == [1, 2]
     assert len(path.read_bytes().split(b"\n")) == 4
 
 
 def test_read_events_skips_foreign_lines_and_missing_files(tmp_path: Path) -> None:
-    (tmp_path / "p").write_bytes(b'[1]\n"text"\n{"no":"type"}\n\xff\xfe\n{"type":"step"}\n')
-    assert read_events(tmp_path / "p") == [{"type": "step"}]
+    (tmp_path / "p").write_bytes(
+        b'[1]\n"text"\n{"no":"type"}\n\xff\xfe\n{"type":"step"}\n{"type":"tested","t":1,"attempt":1}\n'
+    )
+    assert read_events(tmp_path / "p") == [{"type": "tested", "t": 1, "attempt": 1}]
     assert read_events(tmp_path / "missing") == []
 
 
@@ -42,7 +46,7 @@ def test_lines_of_two_writers_do_not_mix(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from everswin_trainer.job.progress import Progress\n"
         "log = Progress(Path(sys.argv[1]), int(sys.argv[2]))\n"
-        "for number in range(500): log.write('step', iteration=number, padding='x' * 500)"
+        "for number in range(500): log.write('step', iteration=number, stepSeconds=1, padding='x' * 500)"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "p")]
     writers = [subprocess.Popen([*command, str(number)], env=environment()) for number in (1, 2)]
