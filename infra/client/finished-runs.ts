@@ -1,5 +1,6 @@
 import { listRunFolders } from '../../activities/pages/runs/list-runs.ts';
 import { readJson } from '../../activities/shared/files/json-file.ts';
+import { ignoreStorageErrors } from '../../activities/shared/files/storage-error.ts';
 import { evaluationId, evaluationRun, workflowId } from '../../configs/names.ts';
 import { runFolder } from '../../configs/paths.ts';
 import { Report } from '../../configs/schema/index.ts';
@@ -31,7 +32,7 @@ export async function findFinishedRun(home: string, id: string): Promise<ListedR
 
 async function readFinishedRun(home: string, runId: string): Promise<ListedRun | undefined> {
   const { report } = runFolder(home, runId);
-  const finished = await readJson(`${report}/report.json`, FinishedRun);
+  const finished = await ignoreStorageErrors(readJson(`${report}/report.json`, FinishedRun), undefined);
   if (finished === undefined) return undefined;
   const { createdAt, seconds, metrics } = finished;
   return {

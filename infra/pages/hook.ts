@@ -1,7 +1,7 @@
 /** Serves the retraining hook on 127.0.0.1: `node infra/pages/hook.ts --port N`. */
 import { parseArgs } from 'node:util';
 import { createRetrainRequester } from './request-retraining.ts';
-import { connectLazily } from '../../workers/connect.ts';
+import { connect, connectLazily } from '../../workers/connect.ts';
 import { readHookToken } from '../../workers/env.ts';
 import { readServer } from '../../workers/temporal-server.ts';
 import { startHookServer } from './hook-server.ts';
@@ -14,7 +14,10 @@ const token = readHookToken();
 if (token === undefined) fail(`The hook needs a token. Set ${hookTokenVariable} to 32 or more visible characters.`);
 else if (!/^\d{1,5}$/.test(port)) fail(`Expected --port to be a number, got ${port}.`);
 else {
-  const client = connectLazily(readServer());
+  const temporal = readServer();
+  const client = connectLazily(temporal);
+  // Settings that are wrong show at the start, not at the first request; an outage is no reason to stop.
+  connect(temporal).then(({ connection }) => connection.close(), logError);
   const requestRetraining = createRetrainRequester(client);
   const server = await startHookServer({ port: Number(port), token, requestRetraining, log: logLine });
   console.log(server.url);
@@ -24,6 +27,10 @@ else {
 
 function logLine(line: string): void {
   console.log(`${new Date().toISOString()}  ${line}`);
+}
+
+function logError(error: unknown): void {
+  console.error(error instanceof Error ? error.message : error);
 }
 
 function fail(message: string): void {

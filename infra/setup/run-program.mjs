@@ -8,7 +8,8 @@ const sameSignalMs = 500;
 /** Runs a program with `node` in the current folder, and exits with its exit code or signal. */
 export async function runProgram(node, program, args, env) {
   // In its own process group: signals reach the program only through us, and therefore once.
-  const child = spawn(node, [program, ...args], { env, stdio: 'inherit', detached: true });
+  // The gRPC client sends an IP address as TLS server name, which Node deprecates; the user cannot change it.
+  const child = spawn(node, ['--disable-warning=DEP0123', program, ...args], { env, stdio: 'inherit', detached: true });
   const stopForwarding = forwardSignals(child);
   const { code, signal } = await new Promise((resolve, reject) => {
     child.once('error', reject);

@@ -22,6 +22,7 @@ test('status lists and shows a finished run that Temporal no longer has', async 
     await mkdir(report, { recursive: true });
     await writeFile(`${report}/report.json`, text);
   }
+  await mkdir(`${runFolder(home, 'unreadable').report}/report.json`, { recursive: true }); // a folder for a file
   const json = JSON.parse((await everswin('status', '--json')).stdout) as { id: string; report?: string }[];
   const finished = json.filter(({ report }) => report !== undefined).map(({ id }) => id);
   expect(finished.sort()).toEqual(['evaluate:long-ago', 'train:long-ago']);

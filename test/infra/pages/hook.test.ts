@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Client, Connection } from '@temporalio/client';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { retrainId, taskQueues, workflowTypes } from '../../../configs/names.ts';
 import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.ts';
@@ -227,4 +228,12 @@ test('formatSchedule shows a schedule without a time', async () => {
     expect(await applySchedule(client, input, noClock)).toBe('changed');
     expect((await formatSchedule(client, model))[0]).toBe(`retrain:${model}: only when triggered`);
   });
+});
+
+test('the hook names a wrong setting of Temporal when it starts', async () => {
+  const env = { EVERSWIN_HOOK_TOKEN: token, TEMPORAL_ADDRESS: temporalAddress(), TEMPORAL_TLS: 'true' };
+  const starting = execa(process.execPath, [`${projectRoot}/infra/pages/hook.ts`], { env, reject: false });
+  await once(starting.stderr, 'data');
+  starting.kill();
+  expect((await starting).stderr).toContain('the client speaks TLS, the server does not. Set TEMPORAL_TLS=false.');
 });
