@@ -49,10 +49,10 @@ class Lease:
         """Releases the GPUs, except those that a surviving process of the job still uses."""
         # The record of a process that the kernel cannot end must stay.
         survivors = descendants(os.getpid())
-        for descriptor in self.descriptors:
+        while self.descriptors:
             if not survivors:
-                os.ftruncate(descriptor, 0)
-            os.close(descriptor)
+                os.ftruncate(self.descriptors[-1], 0)
+            os.close(self.descriptors.pop())
 
     def environment(self) -> dict[str, str]:
         """Returns the variables that restrict the program to these GPUs."""
@@ -63,6 +63,17 @@ class Lease:
 def try_acquire(folder: Path, gpus: list[Gpu], count: int, job: Job) -> tuple[Lease | None, list[Holder]]:
     """Acquires the first `count` free GPUs, all or none; also returns the holders of others. Requires the guard."""
     lease, held = Lease([], []), []
+    try:
+        _lock_free(lease, held, folder, gpus, count, job)
+    finally:
+        if len(lease.gpus) < count:
+            for descriptor in lease.descriptors:
+                os.close(descriptor)
+    return (lease if len(lease.gpus) == count else None), held
+
+
+def _lock_free(lease: Lease, held: list[Holder], folder: Path, gpus: list[Gpu], count: int, job: Job) -> None:
+    """Adds up to `count` free GPUs to `lease`, and the holders of others to `held`."""
     for gpu in gpus:
         if len(lease.gpus) == count:
             break
@@ -74,11 +85,6 @@ def try_acquire(folder: Path, gpus: list[Gpu], count: int, job: Job) -> tuple[Le
         else:
             os.close(descriptor)
             held.append(holder)
-    if len(lease.gpus) == count:
-        return lease, held
-    for descriptor in lease.descriptors:
-        os.close(descriptor)
-    return None, held
 
 
 def clear_stale(folder: Path, job: Job) -> None:

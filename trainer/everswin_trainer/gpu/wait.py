@@ -15,9 +15,12 @@ from everswin_trainer.gpu.queue import Ticket, guard
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import start_ticks
+from everswin_trainer.system.retry import retry_os_errors
 
 # Interval between checks of the leases, each of a few system calls.
 POLL_SECONDS = 0.25
+# Errors of the machine that last longer end the wait.
+RETRY_SECONDS = 45.0
 # A wait this short is not reported: other jobs hold a lease briefly while they call nvidia-smi.
 PATIENCE_SECONDS = 0.4
 # Interval between calls of nvidia-smi.
@@ -91,7 +94,7 @@ def wait_for_gpus(job: Job, attempt: Attempt, request: GpuRequest, stop: set[sig
     """
     waiting = _GpuWait(job, attempt, request)
     try:
-        while (lease := waiting.poll()) is None:
+        while (lease := retry_os_errors(waiting.poll, RETRY_SECONDS)) is None:
             if signal.sigtimedwait(stop, POLL_SECONDS) is not None:
                 raise StopRequested
             if os.getppid() != request.parent_pid:
@@ -142,9 +145,13 @@ class _GpuWait:
             if lease is None:
                 self.publish(ahead, held)
                 return None
-            if not self.find_foreign(lease):
-                lease.write_record(self.record())
-                return lease
+            try:
+                if not self.find_foreign(lease):
+                    lease.write_record(self.record())
+                    return lease
+            except OSError:
+                lease.release()
+                raise
             lease.release()
 
     def find_foreign(self, lease: Lease) -> bool:

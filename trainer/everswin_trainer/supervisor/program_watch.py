@@ -12,6 +12,7 @@ from everswin_trainer.supervisor.ranks import Ranks
 from everswin_trainer.supervisor.stack_traces import write_stack_traces
 from everswin_trainer.supervisor.watchdog import Watchdog
 from everswin_trainer.system.process_tree import descendants, kill_processes
+from everswin_trainer.system.retry import retry_os_errors
 from everswin_trainer.system.signals import Signals
 
 # Interval between checks of the heartbeats.
@@ -29,7 +30,8 @@ class ProgramWatch:
 
     A stop is forwarded once as SIGTERM; after the grace period all descendants are killed. A program that hangs is
     killed once its stacks are in the log. One with a failed rank, here or on another host, is killed once that is
-    known. During a stop only the grace period counts, neither the watchdog nor failed ranks.
+    known. During a stop only the grace period counts, neither the watchdog nor failed ranks. Errors of the machine end
+    the watch if they last for the grace period; the launcher then stops its ranks.
     """
 
     def __init__(self, program: int, hosts: Hosts, ranks: Ranks, watchdog: Watchdog, grace_seconds: float) -> None:
@@ -48,16 +50,20 @@ class ProgramWatch:
         """Waits until the program has ended and returns its wait status."""
         signals = Signals(WATCHED_SIGNALS)
         while (status := reap(self._program)) is None:
-            caught = signals.wait(self._seconds_to_wait(), self._ranks.descriptors())
-            heartbeats = self._collect()
-            if caught is not None and caught.si_signo in STOP_SIGNALS:
-                self._request_stop()
-            elif self._kill_at is None:
-                self._check(heartbeats)
-            self._kill_if_due()
+            retry_os_errors(lambda: self._poll(signals), self._grace_seconds)
         # A stop that arrived together with the end counts as requested.
         self.stop_requested |= bool(signal.sigpending() & STOP_SIGNALS)
         return RANK_FAILED_STATUS if self._rank_failed else status
+
+    def _poll(self, signals: Signals) -> None:
+        """Waits for a signal, an ended rank or the next check, then acts on it. It can be repeated after any error."""
+        caught = signals.wait(self._seconds_to_wait(), self._ranks.descriptors())
+        if caught is not None and caught.si_signo in STOP_SIGNALS:
+            self._request_stop()
+        heartbeats = self._collect()
+        if self._kill_at is None:
+            self._check(heartbeats)
+        self._kill_if_due()
 
     def _seconds_to_wait(self) -> float:
         if self._kill_at is not None:

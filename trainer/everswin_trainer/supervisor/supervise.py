@@ -31,6 +31,7 @@ from everswin_trainer.supervisor.watchdog import Watchdog
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.oom_kills import OomKills
 from everswin_trainer.system.process_tree import become_subreaper
+from everswin_trainer.system.retry import retry_os_errors
 
 # Longer than the 30 s after which torchrun kills ranks that do not stop.
 DEFAULT_GRACE_SECONDS = 45.0
@@ -81,8 +82,13 @@ def main(argv: list[str]) -> int:
         )
     else:
         ended = run(hosts, lock, log_offset, arguments, lease)
-        lease.release()
-    return EXIT_CODES[with_ballast(job, lambda: write_exit(job, attempt, ended))]
+        retry_os_errors(lease.release, arguments.grace_seconds)
+    return EXIT_CODES[retry_os_errors(lambda: record_end(job, attempt, ended), arguments.grace_seconds)]
+
+
+def record_end(job: Job, attempt: Attempt, ended: ProgramOutcome) -> str:
+    """Writes exit.json, even on a full disk, and returns its reason."""
+    return with_ballast(job, lambda: write_exit(job, attempt, ended))
 
 
 def refuse(code: int, reason: str, error: Exception | str, **more: object) -> int:
@@ -149,7 +155,7 @@ def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namesp
     ranks = Ranks(job, program, log_offset)
     watch = ProgramWatch(program, hosts, ranks, watchdog, arguments.grace_seconds)
     status = watch.wait()
-    kill_descendants()
+    retry_os_errors(kill_descendants, arguments.grace_seconds)
     cause = record_cause(job, ranks)
     if status != 0:
         record_oom_kill(job, oom_kills, killed=(cause or {}).get("signal") == "SIGKILL" or status == signal.SIGKILL)

@@ -2,6 +2,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -398,3 +399,30 @@ def test_ranks_killed_by_the_supervisor_are_not_the_cause(job: JobFolder) -> Non
     wait_for_watch(job, supervisor, ranks=1)
     stop(supervisor)
     assert job.exit()["rootCause"] is None
+
+
+def limit_files(supervisor: subprocess.Popen[str], limit: int) -> None:
+    """From now on, the supervisor can open no file whose descriptor is `limit` or higher."""
+    _, hard = resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(supervisor.pid, resource.RLIMIT_NOFILE, (limit, hard))
+
+
+def test_supervisor_survives_a_passing_error_of_its_poll_and_of_its_record(job: JobFolder) -> None:
+    supervisor = job.supervise(job.fake_training("--step-seconds", "0.05"), grace=30)
+    job.wait_for_step(3)
+    limit_files(supervisor, 3)
+    until(lambda: job.events("ended"), "the end of the training")
+    time.sleep(1)
+    assert supervisor.poll() is None
+    limit_files(supervisor, 256)
+    assert supervisor.wait(60) == 0
+    assert (job.exit()["reason"], len(job.events("started"))) == ("finished", 1)
+
+
+def test_supervisor_ends_after_a_lasting_error_and_the_trainer_saves(job: JobFolder) -> None:
+    supervisor = job.supervise(job.fake_training("--steps-per-epoch", "10000"), grace=1)
+    job.wait_for_step(3)
+    limit_files(supervisor, 3)
+    assert supervisor.wait(60) != 0
+    until(lambda: not job.living(), "the end of the trainer")
+    assert job.events("ended")[-1]["reason"] == "preempted"
