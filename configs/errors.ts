@@ -124,7 +124,7 @@ export const errorCatalogue = {
   },
   TrainerNoProgress: {
     retryable: false,
-    meaning: 'The trainer, or a step after the training, failed too many times in a row without progress.',
+    meaning: 'The trainer, or a step before or after the training, failed too many times in a row without progress.',
     nextStep: 'Read the cause in the message and the log that it names, fix it, and start the run again.',
   },
   CheckpointsLost: {

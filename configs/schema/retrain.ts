@@ -166,6 +166,8 @@ export const RetrainStatus = z.object({
   awaitingApproval: VersionId.nullable(),
   /** What the running training asks a person; null or absent if nothing. */
   question: z.string().nullish(),
+  /** What the preparation or the registry waits for; null or absent if nothing. */
+  notice: z.string().nullish(),
   /** Page of the model; null if no pages are served. */
   page: z.string().nullable(),
 });

@@ -42,6 +42,7 @@ export function formatRetrainStatus({
   champion,
   awaitingApproval,
   question,
+  notice,
   pendingTriggers: waiting,
   decisions,
   outcomes,
@@ -54,6 +55,7 @@ export function formatRetrainStatus({
     ...decisions.slice(-3).map((decision) => line('decision', formatDecision(decision))),
     ...outcomes.slice(-3).map((outcome) => line('candidate', formatOutcome(outcome))),
     ...(question == null ? [] : [line('waiting', question)]),
+    ...(notice == null ? [] : [line('notice', notice)]),
     ...(awaitingApproval === null ? [] : [line('approval', formatApprovalRequest(awaitingApproval, model))]),
     ...(waiting.length === 0 ? [] : [line('waiting', waiting.map(({ who }) => who).join(', '))]),
     ...(page === null ? [] : [line('page', page)]),
@@ -69,7 +71,7 @@ const formatApprovalRequest = (candidate: string, model: string): string =>
   `${candidate} waits for approval: everswin models approve ${model} --why TEXT (or reject)`;
 
 function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): string[] {
-  const { decisions, outcomes, stage, model, awaitingApproval, question } = now;
+  const { decisions, outcomes, stage, model, awaitingApproval, question, notice } = now;
   const decided = decisions
     .slice(before?.decisions.length ?? 0)
     .flatMap((decision) => [
@@ -84,6 +86,7 @@ function formatChange(before: RetrainStatus | undefined, now: RetrainStatus): st
       ? [formatApprovalRequest(awaitingApproval, model)]
       : []),
     ...(question != null && before?.question !== question ? [question] : []),
+    ...(notice != null && before?.notice !== notice ? [notice] : []),
     ...concluded,
   ];
 }

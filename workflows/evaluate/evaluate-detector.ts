@@ -35,7 +35,7 @@ export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
 
 async function evaluate(input: RunInput, board: StatusBoard, notices: Notifier): Promise<ReportRef> {
   const startedAt = Date.now() / 1000;
-  const prepared = await prepareRun(await control.resolvePlan(input, 'evaluation'), input, board);
+  const prepared = await prepareRun(await control.resolvePlan(input, 'evaluation'), input, board, notices);
   await prepared.machinesChecked;
   return testAndReport(prepared, board, notices, { priority: input.priority, startedAt, pausedSeconds: 0 });
 }

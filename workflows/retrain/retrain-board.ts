@@ -98,6 +98,9 @@ export class RetrainBoard {
     upsertSearchAttributes([{ key: phaseKey, value: stage }]);
   }
 
+  /** Shows what the retraining waits for; null clears it. */
+  readonly showNotice = (notice: string | null): void => this.show({ notice });
+
   addDecision(decision: RetrainDecision): void {
     this.show({ decisions: newest(this.status.decisions, decision) });
   }

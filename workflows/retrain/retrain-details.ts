@@ -11,6 +11,7 @@ export function renderRetrainDetails({
   pendingTriggers: waiting,
   awaitingApproval,
   question,
+  notice,
   page,
 }: RetrainStatus): string {
   const rows: [string, string][] = [
@@ -20,6 +21,7 @@ export function renderRetrainDetails({
   ];
   if (awaitingApproval !== null) rows.push(['Waiting for approval', awaitingApproval]);
   if (question != null) rows.push(['Waiting for a person', question]);
+  if (notice != null) rows.push(['Notice', notice]);
   const link = page === null ? [] : [`| **Page** | [${escapeCell(page)}](${escapeCell(page)}) |`];
   return [
     `### ${model}`,

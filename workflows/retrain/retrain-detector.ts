@@ -4,7 +4,9 @@ import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } f
 import { withTimeoutCode } from '../support/coded-failure.ts';
 import { summarizeFailure } from '../support/summarize-failure.ts';
 import { notifier, type Notifier } from '../support/notify.ts';
-import { control, registry, transfer } from '../support/policies.ts';
+import { control, registry } from '../support/policies.ts';
+import { fetchInputs } from '../train/fetch-inputs.ts';
+import type { StepHost } from '../train/repeat-step.ts';
 import { promoteIfBetter } from './promote-if-better.ts';
 import { readRetraining } from '../support/read-input.ts';
 import { RetrainBoard } from './retrain-board.ts';
@@ -45,7 +47,7 @@ async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notif
   const { model, run } = input;
   const { store } = run.artifacts;
   board.show({ stage: 'detecting changes' });
-  const plan = await planWhenSettled(input);
+  const plan = await planWhenSettled(input, { notices, showNotice: board.showNotice });
   if (plan.page !== null) board.show({ page: new URL(pagePaths.model(model), plan.page).href });
   const triggers = board.drainTriggers();
   const { fingerprint, changed, last, champion } = await registry.detectChanges({ model, store, plan });
@@ -84,20 +86,20 @@ async function trainAndPromote(
 }
 
 /** Returns the current plan of a training, after the data have stayed unchanged for `settleSeconds`. */
-async function planWhenSettled(input: RetrainInput): Promise<RunPlan> {
-  let plan = await planNow(input);
+async function planWhenSettled(input: RetrainInput, host: StepHost): Promise<RunPlan> {
+  let plan = await planNow(input, host);
   while (input.settleSeconds > 0) {
     await sleep(input.settleSeconds * 1000);
-    const next = await planNow(input);
+    const next = await planNow(input, host);
     if (next.planHash === plan.planHash) break;
     plan = next;
   }
   return plan;
 }
 
-async function planNow({ model, run }: RetrainInput): Promise<RunPlan> {
+async function planNow({ model, run }: RetrainInput, host: StepHost): Promise<RunPlan> {
   const input: RunInput = { ...run, version: 1, name: `${model}.look` };
   const planned = await control.resolvePlan(input);
-  const [dataset, weights] = await Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
+  const [dataset, weights] = await fetchInputs(host, planned);
   return control.pinPlan({ plan: planned, dataset, weights });
 }

@@ -13,9 +13,11 @@ const retry = {
   nonRetryableErrorTypes: nonRetryableCodes,
 } as const;
 
-/** Errors of a step after the training that Temporal does not retry: a storage that does not work, and a crash. */
+/** Errors that the workflow decides about itself (workflows/train/repeat-step.ts): outages and crashes. */
 export const storageErrors: ErrorCode[] = ['StorageUnavailable', 'DiskFull'];
+export const storeError: ErrorCode = 'StoreUnavailable';
 export const crashError: ErrorCode = 'TrainerCommandFailed';
+const notRetried: ErrorCode[] = [...nonRetryableCodes, ...storageErrors, storeError, crashError];
 
 /** Work that a person waits for: an error that passes may last four minutes, and a defect is reported after them. */
 const retryForMinutes = { ...retry, maximumInterval: '1 minute', maximumAttempts: 10 } as const;
@@ -23,11 +25,16 @@ const retryForMinutes = { ...retry, maximumInterval: '1 minute', maximumAttempts
 /** Work after days of training: an error that passes may last four hours. */
 const retryForHours = { ...retry, maximumInterval: '5 minutes', maximumAttempts: 60 } as const;
 
-/** Steps after the training. The workflow decides about these errors itself (workflows/train/repeat-step.ts). */
-const retryUntilDecided = {
-  ...retryForHours,
-  nonRetryableErrorTypes: [...nonRetryableCodes, ...storageErrors, crashError],
-};
+/** Steps after the training. */
+const retryUntilDecided = { ...retryForHours, nonRetryableErrorTypes: notRetried };
+
+/** Transfers of gigabytes, which resume. A network outage of a night passes. */
+const retryForDays = {
+  ...retry,
+  maximumInterval: '5 minutes',
+  maximumAttempts: 500,
+  nonRetryableErrorTypes: notRetried,
+} as const;
 
 // The SDK sends TRY_CANCEL if this is unset, despite its documentation. The workflow would not wait for the save.
 const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
@@ -80,13 +87,13 @@ export const notifying = checkedActivities<Pick<ControlActivities, 'notify'>>({
   retry: { ...retry, maximumInterval: '5 minutes' },
 });
 
-/** Downloads of gigabytes. They resume and are retried for days, to survive a network outage of a night. */
+/** Downloads, checks and conversions of the data set and the weights. */
 export const transfer = checkedActivities<Pick<ControlActivities, 'fetchDataset' | 'fetchWeights'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '3 days',
   heartbeatTimeout: '30 seconds',
   cancellationType,
-  retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 500 },
+  retry: retryForDays,
 });
 
 /** Checks the machine that will train. Waits while it trains another run. */
@@ -103,7 +110,7 @@ export const mirroring = checkedActivities<Pick<GpuActivities, 'mirrorRun'>>({
   startToCloseTimeout: '3 days',
   heartbeatTimeout: '30 seconds',
   cancellationType,
-  retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 500 },
+  retry: retryForDays,
 });
 
 /** A training attempt of days. Never retried by Temporal: the workflow decides after each attempt and records why. */

@@ -18,5 +18,11 @@ export const waitsAreNoFailures = 'waits-are-no-failures';
 /** The workflow repeats a failed test, export or report itself: it waits for the storage, and counts crashes. */
 export const repeatSteps = 'repeat-steps';
 
+/** The workflow repeats a failed preparation itself, as it repeats the steps after the training. */
+export const repeatPreparation = 'repeat-preparation';
+
+/** The workflow waits for an artifact store that does not answer, with a notice and without a limit. */
+export const waitForStore = 'wait-for-store';
+
 /** The notice about a storage that does not work stays until the next attempt. */
 export const noticeDuringBackOff = 'notice-during-back-off';

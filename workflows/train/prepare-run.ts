@@ -1,7 +1,9 @@
 import type { Check, FetchedDataset, FetchedWeights, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { checkMachines } from './check-machines.ts';
-import { control, transfer } from '../support/policies.ts';
+import { control } from '../support/policies.ts';
 import { codedFailure } from '../support/coded-failure.ts';
+import type { Notifier } from '../support/notify.ts';
+import { fetchInputs } from './fetch-inputs.ts';
 import type { StatusBoard } from './status-board.ts';
 
 export interface PreparedRun {
@@ -13,13 +15,18 @@ export interface PreparedRun {
 }
 
 /** Performs the dry run and fetches data set and weights. @throws ApplicationFailure PlanStopped. */
-export async function prepareRun(planned: RunPlan, input: RunInput, board: StatusBoard): Promise<PreparedRun> {
+export async function prepareRun(
+  planned: RunPlan,
+  input: RunInput,
+  board: StatusBoard,
+  notices: Notifier,
+): Promise<PreparedRun> {
   board.showPage(planned.page);
   requirePassed(await control.checkPlan(planned), input, board);
   const inspected = checkMachines(planned, input.priority).then((checks) => requirePassed(checks, input, board));
 
   board.enter('fetching');
-  const fetched = Promise.all([transfer.fetchDataset(planned), transfer.fetchWeights(planned)]);
+  const fetched = fetchInputs({ notices, showNotice: board.showNotice }, planned);
   // An unsuitable machine stops the run before gigabytes are downloaded; a busy machine does not delay the download.
   const [dataset, weights] = await Promise.race([fetched, inspected.then(() => fetched)]);
   const plan = await control.pinPlan({ plan: planned, dataset, weights });

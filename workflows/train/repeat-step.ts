@@ -1,52 +1,96 @@
 import { ActivityFailure, ApplicationFailure, patched, sleep } from '@temporalio/workflow';
-import { TestFailure, type RunPlan } from '../../configs/schema/index.ts';
+import { TestFailure } from '../../configs/schema/index.ts';
 import { codedFailure, hasCode } from '../support/coded-failure.ts';
 import type { Notifier } from '../support/notify.ts';
-import { crashError, storageErrors } from '../support/policies.ts';
+import { crashError, storageErrors, storeError } from '../support/policies.ts';
 import { backOff, longestOutageWaitSeconds, triesWithoutProgress } from './decide.ts';
-import { repeatSteps } from './patches.ts';
-import type { StatusBoard } from './status-board.ts';
-import { waitForStorage } from './wait-for-storage.ts';
+import { repeatSteps, waitForStore } from './patches.ts';
 
-export interface Step {
-  plan: RunPlan;
-  board: StatusBoard;
+/** The workflow that runs steps, as they see it. */
+export interface StepHost {
   notices: Notifier;
-  /** Name of the step in messages. */
-  name: string;
+  /** Shows what a step waits for; null clears it. */
+  showNotice: (notice: string | null) => void;
+  /** Shows a notice until the storage works. Without it, the next try shows whether the storage works. */
+  waitForStorage?: (notice: string, seconds: number) => Promise<void>;
 }
 
 /**
- * Repeats a step after the training until it succeeds. A storage that does not work is waited for, with a notice and
+ * Repeats a step until it succeeds. A storage or an artifact store that does not work is waited for, with a notice and
  * without a limit. Crashes in a row without progress end the run; Temporal's retries would repeat them for hours.
+ * @param name of the step in messages.
  */
-export async function repeatStep<T>({ plan, board, notices, name }: Step, work: () => Promise<T>): Promise<T> {
+export async function repeatStep<T>(host: StepHost, name: string, work: () => Promise<T>): Promise<T> {
   const failures = new FailureStreak();
-  let outages = 0;
+  const outages = new OutageNotice(host, name);
   for (;;) {
     try {
       const result = await work();
-      if (outages > 0) notices.notify('recovered', `${name} is complete: the storage works again.`);
+      outages.end(`${name} is complete`);
       return result;
     } catch (error) {
-      const isOutage = storageErrors.some((code) => hasCode(error, code));
-      if (!(isOutage || hasCode(error, crashError)) || !patched(repeatSteps)) throw error;
-      const message = messageOf(error);
-      if (isOutage) {
-        outages += 1;
-        const notice = `${name} waits for the storage. ${message.replaceAll('\n', ' ')}`;
-        // One message is enough for a storage that stays away.
-        if (outages === 1) notices.notify('stalled', notice);
-        await waitForStorage(plan, board, notice, backOff(outages, longestOutageWaitSeconds));
+      const outage = findOutage(error);
+      if (outage !== undefined) {
+        await outages.wait(outage, messageOf(error));
         continue;
       }
+      outages.clear();
+      if (!hasCode(error, crashError) || !patched(repeatSteps)) throw error;
       failures.add(readTestFailure(error));
       const { crashes, waitSeconds } = failures;
-      if (crashes >= triesWithoutProgress) throw tooManyCrashes(name, crashes, message);
-      if (waitSeconds > 0) await sleep(waitSeconds * 1000);
+      if (crashes >= triesWithoutProgress) throw tooManyCrashes(name, crashes, messageOf(error));
+      await pause(waitSeconds);
     }
   }
 }
+
+type Outage = 'storage' | 'artifact store';
+
+/** Returns what is not available; undefined for an error of another kind. */
+function findOutage(error: unknown): Outage | undefined {
+  if (storageErrors.some((code) => hasCode(error, code))) return patched(repeatSteps) ? 'storage' : undefined;
+  return hasCode(error, storeError) && patched(waitForStore) ? 'artifact store' : undefined;
+}
+
+/** Shows what a step waits for, and sends one notification for an outage however long it lasts. */
+class OutageNotice {
+  private readonly host: StepHost;
+  private readonly name: string;
+  private outages = 0;
+  private isShown = false;
+
+  constructor(host: StepHost, name: string) {
+    this.host = host;
+    this.name = name;
+  }
+
+  /** Waits before the next try. The notice of an artifact store stays meanwhile, because a try can take a minute. */
+  async wait(outage: Outage, message: string): Promise<void> {
+    const { notices, showNotice, waitForStorage } = this.host;
+    this.outages += 1;
+    const notice = `${this.name} waits for the ${outage}. ${message.replaceAll('\n', ' ')}`;
+    if (this.outages === 1) notices.notify('stalled', notice);
+    const seconds = backOff(this.outages, longestOutageWaitSeconds);
+    if (outage === 'storage' && waitForStorage !== undefined) return waitForStorage(notice, seconds);
+    showNotice(notice);
+    this.isShown = true;
+    await pause(seconds);
+  }
+
+  clear(): void {
+    if (this.isShown) this.host.showNotice(null);
+    this.isShown = false;
+  }
+
+  end(message: string): void {
+    this.clear();
+    if (this.outages > 0) this.host.notices.notify('recovered', `${message}: the storage works again.`);
+  }
+}
+
+const pause = async (seconds: number): Promise<void> => {
+  if (seconds > 0) await sleep(seconds * 1000);
+};
 
 /** Failures of a step since its last progress. Each image that a test finishes is progress. */
 class FailureStreak {

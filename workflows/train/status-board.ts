@@ -180,9 +180,7 @@ export class StatusBoard {
   }
 
   /** Shows what the user should know or do now; null clears it. */
-  showNotice(notice: string | null): void {
-    this.show({ notice });
-  }
+  readonly showNotice = (notice: string | null): void => this.show({ notice });
 
   /** Ends the run. The scores of the test replace those of the last validation. */
   finish({ uri: report, detector, bbox, segm }: ReportRef): void {
@@ -224,5 +222,5 @@ function phaseOf({ stage, waiting, notice, attempts, progress }: RunStatus): Sta
   const last = attempts.at(-1);
   const hasFailed = last?.failure != null && (progress === null || progress.attempt <= last.attempt);
   if (stage === 'training') return waiting !== null || notice !== null || hasFailed ? 'stalled' : stage;
-  return (stage === 'testing' || stage === 'reporting') && notice !== null ? 'stalled' : stage;
+  return ['fetching', 'testing', 'reporting'].includes(stage) && notice !== null ? 'stalled' : stage;
 }

@@ -4,8 +4,9 @@ import { onLeader, mirroring, queuePriority, reporting, testing } from '../suppo
 import type { Notifier } from '../support/notify.ts';
 import { dataFindings, type PreparedRun } from './prepare-run.ts';
 import type { StatusBoard } from './status-board.ts';
-import { repeatStep } from './repeat-step.ts';
+import { repeatStep, type StepHost } from './repeat-step.ts';
 import { stopTrainerOnError } from './stop-trainer-on-error.ts';
+import { waitForStorage } from './wait-for-storage.ts';
 
 interface RunTiming {
   /** Priority in the GPU queue, from 1 (first) to 5. */
@@ -25,7 +26,12 @@ export async function testAndReport(
 ): Promise<ReportRef> {
   const { plan, dataset, weights } = prepared;
   const { priority, ...times } = timing;
-  const repeat = <T>(name: string, work: () => Promise<T>) => repeatStep({ plan, board, notices, name }, work);
+  const host: StepHost = {
+    notices,
+    showNotice: board.showNotice,
+    waitForStorage: (notice, seconds) => waitForStorage(plan, board, notice, seconds),
+  };
+  const repeat = <T>(name: string, work: () => Promise<T>) => repeatStep(host, name, work);
   board.enter('testing');
   const options = { priority: queuePriority(priority, 1), ...onLeader(plan) };
   const metrics = await stopTrainerOnError(plan, board, () =>
@@ -55,7 +61,8 @@ export async function testAndReport(
     ...times,
   };
   const report = await repeat('The report', () => reporting.writeReport(material));
-  if (plan.input.artifacts.store !== 'local') await mirroring.mirrorRun.executeWithOptions(onLeader(plan), [plan]);
+  if (plan.input.artifacts.store !== 'local')
+    await repeat('The upload of the run', () => mirroring.mirrorRun.executeWithOptions(onLeader(plan), [plan]));
   board.finish(report);
   return report;
 }

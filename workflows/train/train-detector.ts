@@ -35,7 +35,7 @@ async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifie
   const startedAt = Date.now() / 1000;
   const planned = await control.resolvePlan(input);
   const controls = new ControlHandlers(planned, board);
-  const prepared = await prepareRun(planned, input, board);
+  const prepared = await prepareRun(planned, input, board, notices);
 
   board.enter('training');
   await prepared.machinesChecked;

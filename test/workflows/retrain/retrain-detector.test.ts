@@ -184,6 +184,28 @@ test('retrainDetector waits for a valid approval and applies the default after t
   });
 });
 
+test('retrainDetector waits for the storage of its preparation, and ends when the preparation always crashes', async () => {
+  const world = createRetrainStubs();
+  let error = ApplicationFailure.create({ message: "EIO: i/o error, '/store/x'", type: 'StorageUnavailable' });
+  let tries = 0;
+  const fetchDataset: StubbedActivities['fetchDataset'] = () => {
+    tries += 1;
+    return Promise.reject(error);
+  };
+  await withWorkers({ ...world.activities, fetchDataset }, async (client) => {
+    const handle = await trigger(client, freshRetrainInput());
+    const waiting = await until(async () => {
+      const status = await handle.query<RetrainStatus>('status');
+      return status.notice == null ? undefined : status;
+    });
+    expect(formatRetrainStatus(waiting).join('\n')).toContain("'/store/x'");
+    tries = 0;
+    error = ApplicationFailure.create({ message: 'ended with SIGSEGV', type: 'TrainerCommandFailed' });
+    await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'TrainerNoProgress' } });
+    expect(tries).toBe(3);
+  });
+});
+
 test('retrainDetector fails and records the outcome when the training fails', async () => {
   const world = createRetrainStubs();
   const broken: Partial<StubbedActivities> = {

@@ -1,11 +1,11 @@
-/** Errors of the steps after the training: the COCO test, the export and the report. */
+/** Errors of the steps before and after the training: preparation, COCO test, export, report and upload. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { RunStatus, type TestFailure } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
-import { createMiniRun, miniPlan, type MiniRun } from '../../helpers/mini-run.ts';
+import { createMiniRun, miniDataset, miniPlan, miniWeights, type MiniRun } from '../../helpers/mini-run.ts';
 import { aDetector, aReport, someMetrics, type StubbedActivities } from '../../helpers/stub-activities.ts';
 import { until } from '../../helpers/until.ts';
 import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
@@ -131,10 +131,15 @@ test('trainDetector does not count tests that were stopped', async () => {
   });
 });
 
-test.each(['exportDetector', 'writeReport'] as const)(
+test.each(['fetchDataset', 'fetchWeights', 'exportDetector', 'writeReport'] as const)(
   'trainDetector ends when %s crashes three times',
   async (name) => {
-    const results = { exportDetector: aDetector, writeReport: aReport };
+    const results = {
+      fetchDataset: miniDataset,
+      fetchWeights: miniWeights,
+      exportDetector: aDetector,
+      writeReport: aReport,
+    };
     const step = failing([crash(), crash(), crash()], results[name]);
     await withWorkers({ [name]: step.run }, async (client) => {
       const { handle } = await startRun(client, freshInput());
@@ -143,6 +148,26 @@ test.each(['exportDetector', 'writeReport'] as const)(
     });
   },
 );
+
+test.each(['fetchDataset'] as const)('trainDetector shows what %s waits for until the storage works', async (name) => {
+  const results = { fetchDataset: miniDataset, fetchWeights: miniWeights };
+  let isAway = true;
+  const prepare = () =>
+    isAway
+      ? Promise.reject(ApplicationFailure.create({ message: "EIO: i/o error, '/store/x'", type: 'StorageUnavailable' }))
+      : Promise.resolve(results[name]);
+  await withWorkers({ [name]: prepare }, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    const status = await until(async () => {
+      const current = await statusOf(handle);
+      return current.notice === null ? undefined : current;
+    });
+    expect(status).toMatchObject({ stage: 'fetching', notice: expect.stringContaining("'/store/x'") as string });
+    isAway = false;
+    await handle.result();
+    expect(await statusOf(handle)).toMatchObject({ stage: 'done', notice: null });
+  });
+});
 
 test('trainDetector notifies once while a storage stays away, and when it works again', async () => {
   const sent: string[] = [];
