@@ -96,15 +96,23 @@ function explainFinding({ address, tls }: TemporalServer, finding: Finding, erro
         remedy: 'Use a name of the certificate as address, or set TEMPORAL_TLS_SERVER_NAME to it',
       };
     case 'rejected':
-      return clientCertPair === undefined
-        ? {
-            cause: `the server demands a client certificate, and the client has none (${finding.code})`,
-            remedy: 'Set TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH',
-          }
-        : {
-            cause: `the server rejects the client certificate (${finding.code})`,
-            remedy: 'Use a certificate that a CA of the server has signed, in TEMPORAL_TLS_CLIENT_CERT_PATH',
-          };
+    case 'closed': {
+      const rejection =
+        clientCertPair === undefined
+          ? 'demands a client certificate, and the client has none'
+          : 'rejects the client certificate';
+      return {
+        // Some servers reject a certificate without a TLS alert, and a proxy closes the same way if its server is down.
+        cause:
+          finding.how === 'rejected'
+            ? `the server ${rejection} (${finding.code})`
+            : `the server closed the connection after the TLS handshake (${finding.code}). It ${rejection}, or it is a proxy whose Temporal server is down`,
+        remedy:
+          clientCertPair === undefined
+            ? 'Set TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH'
+            : 'Use a certificate that a CA of the server has signed, in TEMPORAL_TLS_CLIENT_CERT_PATH',
+      };
+    }
     case 'tls error':
       return { cause: `the TLS handshake failed (${finding.code})`, remedy: 'Check the TLS settings of both sides' };
     case 'answers': // the network and TLS work

@@ -6,7 +6,10 @@ import type { TemporalServer } from './temporal-server.ts';
 /** How far a connection to a server comes, below gRPC. */
 export type Finding =
   | { readonly how: 'answers' | 'unknown host' | 'refused' | 'not gRPC' | 'plain' | 'needs TLS' }
-  | { readonly how: 'unreachable' | 'untrusted' | 'outdated' | 'rejected' | 'tls error'; readonly code: string }
+  | {
+      readonly how: 'unreachable' | 'untrusted' | 'outdated' | 'rejected' | 'closed' | 'tls error';
+      readonly code: string;
+    }
   | { readonly how: 'other name'; readonly names: string };
 
 const timeoutMs = 5_000;
@@ -43,7 +46,8 @@ async function probeTls(address: string, socket: Socket, tls: TlsConfig): Promis
   // With TLS 1.3, a server rejects the client certificate only after the handshake.
   const answer = await exchange(secured);
   if (answer === 'http/2') return { how: 'answers' };
-  return answer === 'other' ? { how: 'not gRPC' } : { how: 'rejected', code: answer };
+  if (answer === 'other') return { how: 'not gRPC' };
+  return { how: /ALERT/.test(answer) ? 'rejected' : 'closed', code: answer };
 }
 
 async function explainHandshake(address: string, error: Error): Promise<Finding> {
