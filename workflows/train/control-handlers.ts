@@ -45,6 +45,8 @@ export class ControlHandlers {
   private isUndecided = false;
   /** Who allowed the run to train from iteration 0; undefined to look for a checkpoint again. */
   private startOverBy: string | undefined;
+  /** Wait that a person may end by `resume`, and whether one did. */
+  private wait: { isResumed: boolean } | undefined;
   private pausedSince: number | undefined;
   private pausedBefore = 0;
 
@@ -103,10 +105,22 @@ export class ControlHandlers {
     try {
       return await this.interruptibleScope.run(work);
     } catch (error) {
-      if (isCancellation(error) && this.request === 'pause') return undefined;
+      if (isCancellation(error) && (this.request === 'pause' || this.wait?.isResumed)) return undefined;
       throw error;
     } finally {
       this.interruptibleScope = undefined;
+    }
+  }
+
+  /** Runs a wait of `interruptible` that a person may also end by `resume`. Returns whether a person did. */
+  async endsByResume(work: () => Promise<unknown>): Promise<boolean> {
+    const wait = { isResumed: false };
+    this.wait = wait;
+    try {
+      await work();
+      return wait.isResumed;
+    } finally {
+      this.wait = undefined;
     }
   }
 
@@ -166,6 +180,10 @@ export class ControlHandlers {
 
   private resume(): void {
     this.isUndecided = false;
+    if (this.wait !== undefined && !this.paused) {
+      this.wait.isResumed = true;
+      this.interruptibleScope?.cancel();
+    }
     this.pausedBefore = this.pausedSeconds;
     this.pausedSince = undefined;
     this.board.showNotice(null);
@@ -225,7 +243,7 @@ export class ControlHandlers {
   }
 
   private requirePaused(): void {
-    if (this.isUndecided) return;
+    if (this.isUndecided || (this.wait !== undefined && !this.paused)) return;
     if (!this.paused) throw new Error(`${this.name} is not paused. Status: everswin status ${this.name}`);
     if (!this.isStopped)
       throw new Error(`${this.name} is still pausing: it saves a checkpoint first. Try again in a moment.`);

@@ -15,15 +15,32 @@ export interface KnownGpus {
   leftOut: string[];
 }
 
-export function knownGpus(attempts: readonly Attempt[]): KnownGpus {
+/** @param trustedUntil number of the last attempt whose GPUs are trusted again. */
+export function knownGpus(attempts: readonly Attempt[], trustedUntil: number): KnownGpus {
   const seen = attempts.flatMap(({ gpus }) => (gpus === undefined ? [] : [...gpus.leased, ...gpus.usable]));
-  return { known: [...new Set(seen)], leftOut: findLeftOut(attempts) };
+  return { known: [...new Set(seen)], leftOut: findLeftOut(trustGpus(attempts, trustedUntil)) };
+}
+
+/** Leaves out the failures of GPUs in the attempts up to number `until`, so that all GPUs are used again. */
+export function trustGpus(attempts: readonly Attempt[], until: number): Attempt[] {
+  return attempts.flatMap((attempt) => {
+    const { gpus } = attempt;
+    if (attempt.attempt > until || gpus === undefined || gpus.failed.length === 0) return attempt;
+    return madeProgress(attempt) ? { ...attempt, gpus: { ...gpus, failed: [] } } : [];
+  });
 }
 
 function findLeftOut(attempts: readonly Attempt[]): string[] {
   const failed = attempts.flatMap(({ gpus }) => [...new Set(gpus?.failed)]);
   const isLeftOut = (uuid: string): boolean => failed.filter((one) => one === uuid).length >= failuresUntilLeftOut;
   return [...new Set(failed)].filter(isLeftOut);
+}
+
+/** Returns whether training made progress between the last two failures of a GPU. */
+function advancedBetweenFailures(uuid: string, attempts: readonly Attempt[]): boolean {
+  const last = attempts.findLastIndex(({ gpus }) => gpus?.failed.includes(uuid));
+  const before = attempts.slice(0, last).findLastIndex(({ gpus }) => gpus?.failed.includes(uuid));
+  return attempts.slice(before + 1, last + 1).some(madeProgress);
 }
 
 /**
@@ -42,7 +59,8 @@ export function isSettled({ gpus, failure }: Attempt, attempts: readonly Attempt
 }
 
 /** Fits the number of GPUs of the next attempt to those that are usable. */
-export function fitToGpus(verdict: Verdict, { attempts, plan, control, etaSeconds }: Situation): Verdict {
+export function fitToGpus(verdict: Verdict, situation: Situation): Verdict {
+  const { attempts, plan, control, etaSeconds, trustsGpus } = situation;
   const gpus = attempts.at(-1)?.gpus;
   if (gpus === undefined || verdict.next !== 'retry') return verdict;
   const leftOut = findLeftOut(attempts);
@@ -58,7 +76,13 @@ export function fitToGpus(verdict: Verdict, { attempts, plan, control, etaSecond
   const usable = remaining(gpus.usable);
   if (usable >= now) return withChanges(verdict, changes.length === 0 ? [] : [...changes, 'other GPUs take over']);
   const fewer = plan.recovery.fewerGpus ? largestShare(plan.gpus, usable) : 0;
-  return fewer === 0 ? { ...withChanges(verdict, changes), next: 'wait-for-gpus' } : train(fewer);
+  if (fewer > 0) return train(fewer);
+  // Without other GPUs, training with a restart now and then is better than none.
+  if (trustsGpus && gpus.usable.length >= now && leftOut.every((uuid) => advancedBetweenFailures(uuid, attempts))) {
+    const change = `${leftOut.join(', ')} failed twice and is used again: training made progress and no other GPU is free`;
+    return { ...withChanges(verdict, [change]), trustsGpus: true };
+  }
+  return { ...withChanges(verdict, changes), next: 'wait-for-gpus' };
 }
 
 /** Names the GPUs that this attempt lost: those that are left out from now on, and those that do not work. */

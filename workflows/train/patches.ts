@@ -26,3 +26,6 @@ export const waitForStore = 'wait-for-store';
 
 /** The notice about a storage that does not work stays until the next attempt. */
 export const noticeDuringBackOff = 'notice-during-back-off';
+
+/** A GPU that failed twice is used again if no other one is free and training makes progress. */
+export const trustWorkingGpus = 'trust-working-gpus';

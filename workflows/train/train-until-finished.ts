@@ -8,12 +8,13 @@ import { hasCode } from '../support/coded-failure.ts';
 import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
 import { onLeader, gpuHealth } from '../support/policies.ts';
-import { knownGpus } from './gpus.ts';
+import { knownGpus, trustGpus, type KnownGpus } from './gpus.ts';
 import {
   adoptAfterErrors,
   countUnwatchedSteps,
   noticeDuringBackOff,
   trainAfterLostTest,
+  trustWorkingGpus,
   waitsAreNoFailures,
 } from './patches.ts';
 import { startOver } from './reactions.ts';
@@ -66,6 +67,8 @@ async function repeatAttempts<T>(
   let startedOverAt = 0;
   let queuedSince = since;
   let lostTests = 0;
+  /** Attempt until which failures of GPUs do not count any more. */
+  let trustedUntil = 0;
   for (let number = 1; ; number++) {
     await controls.untilResumed();
     const request = {
@@ -77,7 +80,7 @@ async function repeatAttempts<T>(
       savedIteration: savedIteration(board, startedOverAt),
       since,
       queuedSince,
-      gpus: knownGpus(board.attempts),
+      gpus: knownGpus(board.attempts, trustedUntil),
       priority,
     };
     const attempt = await interruptible(() =>
@@ -86,7 +89,7 @@ async function repeatAttempts<T>(
     // An attempt that lost its GPUs joins the end of the queue; one that lost only the worker keeps its place.
     if (attempt?.outcome !== 'worker-lost') queuedSince = Date.now() / 1000;
     if (attempt === undefined) continue;
-    const attempts = [...board.attempts, attempt];
+    const attempts = trustGpus([...board.attempts, attempt], trustedUntil);
     const known = patched(countUnwatchedSteps) ? startAtKnownCheckpoints(attempts) : attempts;
     const verdict = decideNext({
       attempts: patched(waitsAreNoFailures) ? leaveOutWaits(known) : known,
@@ -95,6 +98,7 @@ async function repeatAttempts<T>(
       request: controls.request,
       secondsSinceRequest: controls.secondsSinceRequest,
       etaSeconds: board.progress?.etaSeconds ?? null,
+      trustsGpus: patched(trustWorkingGpus),
     });
     const { next, why, change } = verdict;
     let { waitSeconds } = verdict;
@@ -103,6 +107,7 @@ async function repeatAttempts<T>(
     if (verdict.control !== undefined) controls.apply(verdict.control);
     rollback = verdict.rollback ?? rollback;
     if (verdict.rollback?.startOver === true) startedOverAt = number;
+    if (verdict.trustsGpus === true) trustedUntil = number;
     switch (next) {
       case 'test':
         controls.finishTraining();
@@ -139,9 +144,12 @@ async function repeatAttempts<T>(
         startedOverAt = number;
         break;
       }
-      case 'wait-for-gpus':
-        await interruptible(() => waitForGpus(plan, board, controls.control));
+      case 'wait-for-gpus': {
+        const gpus = knownGpus(board.attempts, trustedUntil);
+        const wait = () => interruptible(() => waitForGpus(plan, board, controls.control, gpus));
+        if (await controls.endsByResume(wait)) trustedUntil = number;
         break;
+      }
       case 'adopt':
         // A pause frees the GPUs, and no attempt follows a cancellation.
         if (controls.request !== 'nothing' && patched(adoptAfterErrors)) await stopTrainer(plan, board);
@@ -171,14 +179,22 @@ function savedIteration({ attempts, progress }: StatusBoard, startedOverAt: numb
   return [...reported, newest ?? 0].reduce((a, b) => Math.max(a, b)) || null;
 }
 
-async function waitForGpus(plan: RunPlan, board: StatusBoard, control: TrainerControl): Promise<void> {
-  const { known, leftOut } = knownGpus(board.attempts);
+async function waitForGpus(
+  plan: RunPlan,
+  board: StatusBoard,
+  control: TrainerControl,
+  { known, leftOut }: KnownGpus,
+): Promise<void> {
   const needed = plan.recovery.fewerGpus ? 1 : trainingGpus(plan, control);
+  const remedy =
+    leftOut.length === 0
+      ? 'Reset or replace the GPU; training then resumes by itself.'
+      : `Replace the GPU; training then resumes by itself. If the same GPU works again: everswin resume ${plan.runId}.`;
   const advice = plan.recovery.fewerGpus
     ? ''
     : ` To continue on the others: everswin cancel ${plan.runId}, set recovery.fewerGpus to true and start the run again.`;
   board.showNotice(
-    `Waiting for ${needed} usable GPU${needed === 1 ? '' : 's'}: ${board.decisions.at(-1)?.change ?? 'too few are left'}. Reset or replace the GPU; training then resumes by itself.${advice}`,
+    `Waiting for ${needed} usable GPU${needed === 1 ? '' : 's'}: ${board.decisions.at(-1)?.change ?? 'too few are left'}. ${remedy}${advice}`,
   );
   await gpuHealth.waitForGpus.executeWithOptions(onLeader(plan), [{ known, leftOut, needed }]);
   board.showNotice(null);

@@ -13,6 +13,8 @@ export interface Situation {
   secondsSinceRequest: number;
   /** Time left at the speed of the newest attempt; absent if unknown. */
   etaSeconds?: number | null;
+  /** Whether a run that has no other GPUs uses one again that failed twice, as long as training makes progress. */
+  trustsGpus: boolean;
 }
 
 export interface Verdict extends Pick<Decision, 'next' | 'why' | 'change'> {
@@ -20,6 +22,8 @@ export interface Verdict extends Pick<Decision, 'next' | 'why' | 'change'> {
   code?: ErrorCode;
   control?: TrainerControl;
   rollback?: Rollback | undefined;
+  /** Failures of GPUs until now do not count any more. */
+  trustsGpus?: boolean;
   /** Wait before the next attempt; grows while attempts make no progress. */
   waitSeconds: number;
 }

@@ -14,6 +14,7 @@ const decide = (attempts: Attempt[], change: Partial<Situation> = {}) =>
     control,
     request: 'nothing',
     secondsSinceRequest: 1.5,
+    trustsGpus: true,
     ...change,
   });
 

@@ -11,7 +11,7 @@ import { readJson } from '../../../activities/shared/files/json-file.ts';
 import { readJsonLines } from '../../../activities/shared/files/json-lines.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
-import { taskQueues } from '../../../configs/names.ts';
+import { taskQueues, updateNames } from '../../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../../configs/paths.ts';
 import {
   GpuHealthChange,
@@ -239,5 +239,21 @@ test('a GPU on which training fails twice is left out, until a second one shows 
     expect(attempts.map(({ gpus }) => gpus?.leased.length)).toEqual([4, 4, 2, 2]);
     expect(decisions[1]?.change).toContain(`${first} failed twice and is left out; trains on 2 of 4 GPUs`);
     expect(decisions.map(({ next }) => next)).toEqual(['retry', 'retry', 'retry', 'stop']);
+  });
+});
+
+test('a run that waits for a GPU that failed twice uses it again after a person resumes it', async () => {
+  const message = 'CUDA error: an illegal memory access was encountered';
+  await onFourGpus(['--fail-at-step', '5', '--fail-message', message], async ({ client }) => {
+    const { handle } = await startRun(client, inputOf(false, 3));
+    const notice = await until(async () => (await statusOf(handle)).notice ?? undefined);
+    expect(notice).toContain(`${gpuUuid(0)} failed twice and is left out`);
+    expect(notice).toMatch(/If the same GPU works again: everswin resume \S+\./);
+    const { attempts } = await statusOf(handle);
+    await handle.executeUpdate(updateNames.resume);
+    const next = await until(async () => (await statusOf(handle)).attempts.at(attempts.length));
+    expect([next.gpus?.leased.length, next.gpus?.failed]).toEqual([4, [gpuUuid(0)]]);
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
   });
 });

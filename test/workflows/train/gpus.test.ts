@@ -7,7 +7,7 @@ import {
   type GpuProblem,
 } from '../../../configs/schema/index.ts';
 import { decideNext } from '../../../workflows/train/decide.ts';
-import { knownGpus, largestShare } from '../../../workflows/train/gpus.ts';
+import { knownGpus, largestShare, trustGpus } from '../../../workflows/train/gpus.ts';
 import type { Situation } from '../../../workflows/train/verdict.ts';
 import { miniControl as control, miniPlan } from '../../helpers/mini-run.ts';
 import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
@@ -36,6 +36,7 @@ const decide = (attempts: Attempt[], fewerGpus: boolean, change: Partial<Situati
     request: 'nothing',
     secondsSinceRequest: 1,
     etaSeconds: 3600,
+    trustsGpus: true,
     ...change,
   });
 
@@ -77,12 +78,31 @@ test('a GPU that works again after one failure is used again', () => {
 
 test('a GPU that failed twice is left out, though it works again', () => {
   const failed = crash(gpusWithout([], { failed: ['c'] }));
-  const attempts = [failed, anAttempt({ outcome: 'preempted' }), failed];
-  expect(knownGpus(attempts)).toEqual({ known: all, leftOut: ['c'] });
+  const attempts = [failed, anAttempt({ outcome: 'preempted', checkpointIteration: null }), failed];
+  expect(knownGpus(attempts, 0)).toEqual({ known: all, leftOut: ['c'] });
   const verdict = decide(attempts, true);
   expect(verdict.control?.gpus).toBe(2);
   expect(verdict.change).toContain('c failed twice and is left out; trains on 2 of 4 GPUs');
   expect(decide(attempts, false).next).toBe('wait-for-gpus');
+});
+
+test('a GPU that failed twice is used again when training made progress and no other GPU is free', () => {
+  const failed = (attempt: number, change: Partial<Attempt> = {}) =>
+    crash(gpusWithout([], { failed: ['c'] }), 'replace-gpu', { attempt, ...change });
+  const advanced = { fromIteration: 10, checkpointIteration: 20 };
+  const attempts = [failed(1), failed(2, advanced)];
+  const verdict = decide(attempts, false);
+  expect([verdict.next, verdict.trustsGpus]).toEqual(['retry', true]);
+  expect(verdict.change).toBe('c failed twice and is used again: training made progress and no other GPU is free');
+  expect(knownGpus(attempts, 2)).toEqual({ known: all, leftOut: [] });
+  // From now on, two failures without progress still make the run wait.
+  expect(decide(trustGpus([...attempts, failed(3)], 2), false).next).toBe('retry');
+  expect(decide(trustGpus([...attempts, failed(3), failed(4)], 2), false).next).toBe('wait-for-gpus');
+  // A plan that allows fewer GPUs, and histories from before, leave it out.
+  expect(decide(attempts, true).control?.gpus).toBe(2);
+  expect(decide(attempts, false, { trustsGpus: false }).next).toBe('wait-for-gpus');
+  const lost = crash(gpusWithout(['c']), 'replace-gpu', { attempt: 2, ...advanced });
+  expect(decide([failed(1), lost], false).next).toBe('wait-for-gpus');
 });
 
 test('the failure of a GPU that is left out is not counted', () => {
@@ -126,7 +146,7 @@ test('a start with too few GPUs is neither counted nor a failure of those GPUs',
     false,
   );
   expect([verdict.next, verdict.change]).toEqual(['wait-for-gpus', 'c is not usable: the GPU has fallen off the bus']);
-  expect(knownGpus([start, start]).leftOut).toEqual([]);
+  expect(knownGpus([start, start], 0).leftOut).toEqual([]);
 });
 
 test('a pause and a cancellation are not replaced by a wait for GPUs', () => {
