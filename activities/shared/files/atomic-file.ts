@@ -22,8 +22,13 @@ const writeThenPublish = async (
   try {
     await namePath(path, writeSynced(temporary, data));
     await publish(temporary);
+  } catch (error) {
+    // A message with a random name would differ at each try, so followers would print it again.
+    if (error instanceof Error) error.message = error.message.replaceAll(temporary, path);
+    throw error;
   } finally {
-    await rm(temporary, { force: true });
+    // An error of the removal would hide the first one; `removeTemporaryFiles` removes the file later.
+    await rm(temporary, { force: true }).catch(() => undefined);
   }
   await namePath(path, syncFolder(dirname(path)));
 };

@@ -30,6 +30,17 @@ describe('writeFileAtomic', () => {
     expect(await readdir(folder)).toEqual(['plan.json']);
   });
 
+  it.each(['folder', 'file'])('names the file, not its temporary name, if a %s is in the way', async (kind) => {
+    const blocked = kind === 'folder' ? path : join(path, 'below.json');
+    if (kind === 'folder') await mkdir(join(path, 'full'), { recursive: true });
+    else await writeFile(path, '');
+    const messageOf = (): Promise<unknown> => writeFileAtomic(blocked, 'x').catch((error: unknown) => String(error));
+    const message = await messageOf();
+    expect(message).toContain(`'${blocked}'`);
+    expect(message).not.toContain('.tmp');
+    expect(await messageOf()).toBe(message);
+  });
+
   it('never shows a reader a partial file', async () => {
     const versions = ['a', 'b'].map((letter) => letter.repeat(1_000_000));
     await writeFileAtomic(path, versions[0] ?? '');
