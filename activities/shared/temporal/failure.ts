@@ -2,6 +2,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { errorCatalogue, type ErrorCode } from '../../../configs/errors.ts';
 import { CodedError, errorMessage } from '../errors/coded-error.ts';
 import { isDiskFull } from '../files/disk-full.ts';
+import { findMkdirCause } from '../files/mkdir-cause.ts';
 import { isStorageError } from '../files/storage-error.ts';
 
 /**
@@ -35,7 +36,7 @@ export function withCodedFailures<T extends Record<string, (...args: never[]) =>
       try {
         return await run(...args);
       } catch (error) {
-        throw toFailure(error);
+        throw toFailure(await findMkdirCause(error));
       }
     };
   // The cast is safe, because `wrap` keeps the signature of each activity.
