@@ -6,25 +6,34 @@ import { namePath } from '../shared/files/name-path.ts';
 
 const block = Buffer.alloc(1024 * 1024);
 
+/** Returns the folder that the job of a run fills: the test of an evaluation, otherwise the trainer. */
+export const outputFolder = ({ train, test }: RunFolder, isEvaluation: boolean): string =>
+  isEvaluation ? test.dir : train.checkpoints;
+
 /**
  * Reads and writes the folder of a run as its trainer and its test do, and `shared`, the folders that runs share.
+ * Creates nothing that the kind of run does not use.
  * @param bytes size of a file to write: a quota is not part of the free space that the system reports.
  * @throws the error of the file system.
  */
 export async function probeStorage(
-  { root, plan, train, test, detector }: RunFolder,
+  folder: RunFolder,
+  isEvaluation: boolean,
   shared: readonly string[],
   bytes: number,
   signal: AbortSignal,
 ): Promise<void> {
-  await mkdir(train.fences, { recursive: true });
-  for (const folder of [root, train.dir, train.fences]) await namePath(folder, probeWrite(folder, 1, signal));
-  for (const folder of [test.dir, detector, ...shared])
-    await ignoreMissing(namePath(folder, probeWrite(folder, 1, signal)));
-  await namePath(train.checkpoints, probeWrite(train.checkpoints, bytes, signal));
-  const entries = await readdir(train.checkpoints, { withFileTypes: true });
-  const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => `${train.checkpoints}/${name}`);
-  for (const path of [plan, train.owner, train.exit, train.control, train.progress, ...files])
+  const { root, plan, train, test, detector } = folder;
+  const job = isEvaluation ? test : train;
+  const output = outputFolder(folder, isEvaluation);
+  if (!isEvaluation) await mkdir(job.fences, { recursive: true });
+  for (const path of isEvaluation ? [root] : [root, job.dir, job.fences])
+    await namePath(path, probeWrite(path, 1, signal));
+  for (const path of [test.dir, detector, ...shared]) await ignoreMissing(namePath(path, probeWrite(path, 1, signal)));
+  await namePath(output, probeWrite(output, bytes, signal));
+  const entries = await readdir(output, { withFileTypes: true });
+  const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => `${output}/${name}`);
+  for (const path of [plan, job.owner, job.exit, job.control, job.progress, ...files])
     await ignoreMissing(namePath(path, probeRead(path)));
 }
 

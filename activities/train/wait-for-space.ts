@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { homeFolders, runFolder, type JobFolder } from '../../configs/paths.ts';
+import { homeFolders, runFolder } from '../../configs/paths.ts';
 import { errorMessage, systemErrorCode } from '../shared/errors/coded-error.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { listManifests } from '../shared/files/checkpoint-files.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
-import { probeStorage } from './probe-storage.ts';
+import { outputFolder, probeStorage } from './probe-storage.ts';
 
 const pollMs = 2_000;
 /** A probe may write as much as a checkpoint. */
@@ -21,6 +21,8 @@ interface SpaceRequest {
   runId: string;
   /** Bytes to wait for; 0 estimates the size of the next checkpoint from the newest one. */
   bytes: number;
+  /** Whether the run only tests. */
+  isEvaluation?: boolean;
 }
 
 export interface SpaceFound {
@@ -33,7 +35,9 @@ export const createWaitForSpace =
   ({ home }: { home: string }) =>
   async (request: SpaceRequest): Promise<SpaceFound> => {
     const { cancellationSignal } = Context.current();
-    const folder = runFolder(home, request.runId);
+    const { runId, bytes, isEvaluation = false } = request;
+    const folder = runFolder(home, runId);
+    const output = outputFolder(folder, isEvaluation);
     const { store, steps } = homeFolders(home);
     let details: unknown = 'starting';
     return withHeartbeat(
@@ -42,11 +46,12 @@ export const createWaitForSpace =
         for (let waitMs = pollMs; ;) {
           cancellationSignal.throwIfAborted();
           try {
-            const found = await readSpace(folder.train, request);
+            const found = await readSpace(output, bytes);
             details = found;
             if (found.freeBytes >= found.neededBytes) {
               await probeStorage(
                 folder,
+                isEvaluation,
                 [store, steps],
                 Math.min(found.neededBytes, longestProbeBytes),
                 cancellationSignal,
@@ -64,18 +69,16 @@ export const createWaitForSpace =
     );
   };
 
-async function readSpace(job: JobFolder, { bytes }: SpaceRequest): Promise<SpaceFound> {
-  await mkdir(job.checkpoints, { recursive: true });
-  const { freeBytes, totalBytes } = await readDiskSpace(job.dir);
-  const requestedBytes = bytes > 0 ? bytes : await estimateNeededBytes(job);
+async function readSpace(output: string, bytes: number): Promise<SpaceFound> {
+  await mkdir(output, { recursive: true });
+  const { freeBytes, totalBytes } = await readDiskSpace(output);
+  const requestedBytes = bytes > 0 ? bytes : await estimateNeededBytes(output);
   // On a small disk, a larger request could never be met.
   return { freeBytes, neededBytes: Math.min(requestedBytes, Math.floor(totalBytes / 2)) };
 }
 
-async function estimateNeededBytes(job: JobFolder): Promise<number> {
-  const manifests = (await listManifests(job.checkpoints)).flatMap(({ manifest }) =>
-    manifest === undefined ? [] : [manifest],
-  );
+async function estimateNeededBytes(output: string): Promise<number> {
+  const manifests = (await listManifests(output)).flatMap(({ manifest }) => (manifest === undefined ? [] : [manifest]));
   const newest = manifests.sort((a, b) => b.createdAt - a.createdAt)[0];
   return Math.max(minBytes, (newest?.bytes ?? 0) + marginBytes);
 }

@@ -1,5 +1,6 @@
 import { sleep } from '@temporalio/workflow';
 import type { RunPlan } from '../../configs/schema/index.ts';
+import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { diskSpace, onLeader } from '../support/policies.ts';
 import type { StatusBoard } from './status-board.ts';
 
@@ -14,7 +15,8 @@ export async function waitForStorage(
   seconds: number,
 ): Promise<void> {
   board.showNotice(notice);
-  await diskSpace.waitForSpace.executeWithOptions(onLeader(plan), [{ runId: plan.runId, bytes: 0 }]);
+  const request = { runId: plan.runId, bytes: 0, isEvaluation: isEvaluation(plan) };
+  await diskSpace.waitForSpace.executeWithOptions(onLeader(plan), [request]);
   if (seconds > 0) await sleep(seconds * 1000);
   board.showNotice(null);
 }

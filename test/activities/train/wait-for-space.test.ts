@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledFailure } from '@temporalio/common';
@@ -28,6 +28,13 @@ test('waitForSpace returns at once when there is enough free space', async () =>
   const { freeBytes, neededBytes } = await wait(mebibyte);
   expect(neededBytes).toBe(mebibyte);
   expect(freeBytes).toBeGreaterThan(mebibyte);
+});
+
+test('waitForSpace creates no folder of the training for an evaluation', async () => {
+  await rm(run.folder.train.dir, { recursive: true });
+  const { waitForSpace } = createGpuActivities(run.dependencies);
+  await mockEnvironment().run(waitForSpace, { runId: 'mini', bytes: 0, isEvaluation: true });
+  expect(await readdir(run.folder.root)).toEqual(['test']);
 });
 
 test('waitForSpace never waits for more than half of the disk', async () => {
