@@ -16,7 +16,7 @@ from typing import Any
 from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.job.folder import JOB_ENV, Job
 from everswin_trainer.system.atomic_file import parse_object
-from everswin_trainer.system.file_lock import try_flock
+from everswin_trainer.system.file_lock import open_shared, try_flock
 from everswin_trainer.system.json_fields import has_fields, is_text
 from everswin_trainer.system.process_tree import descendants, find_by_environment
 
@@ -119,7 +119,7 @@ def holding_run(folder: Path, uuid: str) -> str | None:
 
 
 def _open(folder: Path, uuid: str) -> int:
-    return os.open(folder / f"{uuid}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    return open_shared(folder / f"{uuid}.lock")
 
 
 def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:

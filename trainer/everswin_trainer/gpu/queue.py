@@ -7,14 +7,15 @@ use the same GPU; otherwise a run that needs many GPUs would starve.
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from everswin_trainer.system.atomic_file import parse_object
-from everswin_trainer.system.file_lock import try_flock
+from everswin_trainer.system.file_lock import open_shared, try_flock
 from everswin_trainer.system.json_fields import has_fields, is_integer, is_text
 
 _REQUEST_FIELDS = {
@@ -26,7 +27,7 @@ _REQUEST_FIELDS = {
 @contextmanager
 def guard(folder: Path) -> Iterator[None]:
     """Locks leases and tickets for one process at a time, for milliseconds."""
-    descriptor = os.open(folder / "guard", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = open_shared(folder / "guard")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -45,9 +46,12 @@ class Ticket:
     def issue(cls, folder: Path, priority: int, since: float, request: dict[str, Any]) -> "Ticket":
         """Joins the queue; `since` is in Unix seconds. Requires the guard."""
         queue = folder / "queue"
-        queue.mkdir(exist_ok=True)
+        if not queue.exists():
+            queue.mkdir()
+            # Whatever the umask: all users of the folder queue here.
+            queue.chmod(stat.S_IMODE(folder.stat().st_mode))
         path = queue / f"{priority:02d}-{int(since * 1e6):020d}-{os.getpid()}.json"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        descriptor = open_shared(path, os.O_TRUNC)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.write(descriptor, json.dumps(request).encode())
         return cls(path, descriptor)
@@ -76,7 +80,9 @@ def _read_if_living(path: Path) -> dict[str, Any] | None:
         return None
     try:
         if try_flock(descriptor, fcntl.LOCK_SH):
-            path.unlink(missing_ok=True)
+            # In a folder with the sticky bit, only its owner may remove a ticket.
+            with suppress(PermissionError):
+                path.unlink(missing_ok=True)
             return None
         request = parse_object(os.pread(descriptor, 65536, 0))
         return request if has_fields(request, _REQUEST_FIELDS) else None
