@@ -54,5 +54,7 @@ const answer = async (request: JobRequest): Promise<void> => {
   process.send?.('seed' in request ? { ...(await repeatSeed(request)), trace: [] } : await simulateSeeds(request));
 };
 
+// Ctrl-C reaches all processes of a terminal. The first one ends the others after their current seeds.
+process.on('SIGINT', () => undefined);
 process.on('message', (request: JobRequest) => void answer(request));
 process.send?.('ready');

@@ -56,6 +56,8 @@ async function runSeed(seed: number): Promise<boolean> {
 }
 
 async function runRange(): Promise<boolean> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
   const startedAt = performance.now();
   let reportedAt = startedAt;
   const summary = await simulateRange(projectRoot, {
@@ -63,6 +65,7 @@ async function runRange(): Promise<boolean> {
     count: Number(values.seeds),
     jobs: Number(values.jobs),
     stopsAtViolation: false,
+    signal: stop.signal,
     onProgress: ({ seeds, failures }) => {
       if (performance.now() - reportedAt < reportEveryMs) return;
       reportedAt = performance.now();
@@ -72,6 +75,8 @@ async function runRange(): Promise<boolean> {
   const seconds = (performance.now() - startedAt) / 1000;
   for (const failure of summary.failures) console.log(formatFailure(failure));
   console.log(formatSummary(summary, seconds));
+  if (stop.signal.aborted)
+    console.log(`Stopped. Continue: everswin simulate --from ${Number(values.from) + summary.seeds}`);
   const command = `everswin simulate --from ${values.from} --seeds ${values.seeds} --jobs ${values.jobs}`;
   if (values.json !== undefined)
     await writeRecord(values.json, { command, ...(await readMachine()), seconds, ...summary });

@@ -25,18 +25,23 @@ export type JobRequest = SeedsRequest | SeedRequest;
 interface SeedRange extends SeedsRequest {
   jobs: number;
   onProgress: (summary: Summary) => void;
+  /** Ends the range early; the result then covers the seeds until now. */
+  signal?: AbortSignal;
 }
 
 /** Seeds that a process simulates before it asks for more. */
 const chunk = 25;
 
 /** Simulates a range of seeds. @param checkout whose workflows and activities run. */
-export const simulateRange = (checkout: string, { from, count, stopsAtViolation, jobs, onProgress }: SeedRange) =>
+export const simulateRange = (
+  checkout: string,
+  { from, count, stopsAtViolation, jobs, onProgress, signal }: SeedRange,
+) =>
   withJobs(checkout, jobs, async (children): Promise<Summary> => {
     let next = from;
     let total = emptySummary;
     const runJob = async (child: ChildProcess): Promise<void> => {
-      while (next < from + count && !(stopsAtViolation && total.failures.length > 0)) {
+      while (next < from + count && !signal?.aborted && !(stopsAtViolation && total.failures.length > 0)) {
         const request = { from: next, count: Math.min(chunk, from + count - next), stopsAtViolation };
         next += request.count;
         const summary = (await ask(child, request)) as Summary;
