@@ -69,7 +69,7 @@ class BackgroundMirror implements RunMirror {
     const { backlog, newest, behindSince } = this.#lag;
     const lagSeconds = behindSince === null ? 0 : Math.max(0, Date.now() / 1000 - behindSince);
     const state = { address, backlog, newest, lagSeconds, bytesSent: this.#bytesSent, problem: this.#problem };
-    return { ...state, isSuperseded: this.#isStale };
+    return { ...state, isSuperseded: this.#isStale && this.#run.isSuperseded };
   }
 
   async flush(signal: AbortSignal): Promise<MirrorState> {

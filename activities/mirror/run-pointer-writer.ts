@@ -61,6 +61,11 @@ export class RunPointerWriter {
     return this.#known?.pointer.checkpoints ?? [];
   }
 
+  /** Whether an attempt of another host holds the run, as this writer last read it. */
+  get isSuperseded(): boolean {
+    return this.#known !== undefined && isSuperseded(this.#known.pointer, this.fence);
+  }
+
   /**
    * Claims the run for this attempt. Call it before uploading or removing anything.
    * @throws CodedError StaleAttempt
@@ -101,7 +106,7 @@ export class RunPointerWriter {
 
   #assertNotStale(): void {
     const pointer = this.#known?.pointer;
-    if (pointer === undefined || !isSuperseded(pointer, this.fence)) return;
+    if (pointer === undefined || !(pointer.fence > this.fence || this.isSuperseded)) return;
     const theirs = `fence ${pointer.fence} on ${pointer.host}`;
     throw new CodedError('StaleAttempt', `The attempt with fence ${this.fence} is superseded by ${theirs}.`);
   }
