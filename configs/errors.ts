@@ -129,7 +129,8 @@ export const errorCatalogue = {
   },
   CheckpointsLost: {
     retryable: false,
-    meaning: 'Steps were saved, but no checkpoint of the run is usable any more, on disk or in the artifact store.',
+    meaning:
+      'Steps were saved, but no checkpoint of the run is usable any more, or the last one of a finished training is not, on disk or in the artifact store.',
     nextStep:
       'Copy an intact checkpoint and its manifest into the folder that the message names, and start the run again.',
   },

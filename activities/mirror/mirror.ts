@@ -3,12 +3,14 @@ import { runFolder } from '../../configs/paths.ts';
 import type { RemoteCopy, Rollback, RunPlan } from '../../configs/schema/index.ts';
 import type { MirrorDependencies } from './dependencies.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { currentFence } from '../shared/run/fence.ts';
+import { currentFence, raiseFence } from '../shared/run/fence.ts';
 import { leaderJob } from '../shared/trainer/host-topology.ts';
+import { requireTrained } from '../shared/run/checkpoints.ts';
 import { restoreRun } from './restore-run.ts';
+import { isSuperseded, readRunPointer } from './run-pointer-writer.ts';
 import type { MirrorState } from './mirror-messages.ts';
 import { MirrorProcess } from './mirror-process.ts';
-import { findLiveJob, requestStop, type RunningJob } from '../shared/trainer/trainer-process.ts';
+import { findLiveJob, requestStop, type JobOutcome, type RunningJob } from '../shared/trainer/trainer-process.ts';
 
 /** Polling interval of the run folder. */
 const pollMs = 2_000;
@@ -23,11 +25,14 @@ interface MirroredWork {
 
 const isLocal = ({ input }: RunPlan): boolean => input.artifacts.store === 'local';
 
-/** Mirrors the run to its artifact store while `work` runs. Errors of the store do not affect the work. */
-export async function withMirror<T>(
+/**
+ * Mirrors the run to its artifact store while `work` follows its trainer. Errors of the store do not affect the work. A
+ * training that has finished waits until the store has its last checkpoint, because another machine may test it.
+ */
+export async function withMirror(
   { dependencies, plan, fence, running, onRemote }: MirroredWork,
-  work: () => Promise<T>,
-): Promise<T> {
+  work: () => Promise<JobOutcome>,
+): Promise<JobOutcome> {
   if (isLocal(plan)) return work();
   const mirror = startMirror(dependencies, plan, fence);
   let isStopped = false;
@@ -41,10 +46,24 @@ export async function withMirror<T>(
     void requestStop(running.owner);
   }, 1_000);
   try {
-    return await work();
+    const outcome = await work();
+    if ('exit' in outcome && outcome.exit.reason === 'finished') await flushWhileStoreWorks(mirror);
+    return outcome;
   } finally {
     clearInterval(timer);
     await mirror.stop();
+  }
+}
+
+async function flushWhileStoreWorks(mirror: MirrorProcess): Promise<void> {
+  const failure = new AbortController();
+  const timer = setInterval(() => {
+    if (mirror.state().problem !== null) failure.abort();
+  }, 1_000);
+  try {
+    await mirror.flush(AbortSignal.any([failure.signal, Context.current().cancellationSignal]));
+  } finally {
+    clearInterval(timer);
   }
 }
 
@@ -71,22 +90,42 @@ export async function restoreFromStore(
   }
 }
 
-/** Uploads the rest of the run and returns when the store holds all of it. */
+export interface FinishedRun {
+  plan: RunPlan;
+  /** Iteration of the last checkpoint; null or absent if the run trained nothing. */
+  trained?: number | null;
+}
+
+/**
+ * Uploads the rest of a finished run and returns when the store holds all of it.
+ * @throws CodedError CheckpointsLost when neither this machine nor the store has the last checkpoint.
+ */
 export async function flushMirror(
   dependencies: MirrorDependencies,
-  plan: RunPlan,
-  signal: AbortSignal,
+  { plan, trained }: FinishedRun,
   onRemote: (copy: RemoteCopy) => void,
 ): Promise<void> {
-  const fence = await currentFence(runFolder(dependencies.home, plan.runId).train);
-  const mirror = startMirror(dependencies, plan, fence);
+  await restoreFromStore(dependencies, plan, null);
+  await requireTrained(runFolder(dependencies.home, plan.runId).train, plan.planHash, trained);
+  const { cancellationSignal: signal } = Context.current();
+  const mirror = startMirror(dependencies, plan, await takeOver(dependencies, plan, signal));
   const timer = setInterval(() => onRemote(remoteCopy(mirror.state())), 1_000);
   try {
-    await mirror.flush(signal);
+    const { problem } = await mirror.flush(signal);
+    signal.throwIfAborted();
+    if (problem !== null) throw new CodedError('StaleAttempt', `${plan.runId} is not copied completely: ${problem}`);
   } finally {
     clearInterval(timer);
     await mirror.stop();
   }
+}
+
+/** Returns the fence of this machine, raised above that of another one which mirrored the run before. */
+async function takeOver({ home, openStore }: MirrorDependencies, plan: RunPlan, signal: AbortSignal): Promise<number> {
+  const { train } = runFolder(home, plan.runId);
+  const fence = await currentFence(train);
+  const found = await readRunPointer(openStore(plan.input.artifacts.store), plan.runId, signal);
+  return found !== undefined && isSuperseded(found.pointer, fence) ? raiseFence(train, found.pointer.fence + 1) : fence;
 }
 
 const startMirror = ({ home, s3Server: s3 }: MirrorDependencies, plan: RunPlan, fence: number): MirrorProcess => {

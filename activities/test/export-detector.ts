@@ -3,7 +3,8 @@ import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import { objectKeys } from '../../configs/names.ts';
 import { runFolder } from '../../configs/paths.ts';
-import type { DetectorRef, EvalMetrics, RunPlan } from '../../configs/schema/index.ts';
+import type { DetectorRef, EvalMetrics } from '../../configs/schema/index.ts';
+import { flushMirror, type FinishedRun } from '../mirror/mirror.ts';
 import { exportDetector } from '../detector/export-detector.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
@@ -13,8 +14,7 @@ import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
 import { findTestTarget } from './test-target.ts';
 
-interface DetectorRequest {
-  plan: RunPlan;
+interface DetectorRequest extends FinishedRun {
   /** Metrics of the weights to export. */
   metrics: EvalMetrics;
 }
@@ -34,9 +34,10 @@ const PreparedClasses = z.object({
   splits: z.object({ val: z.object({ annotations: z.string() }) }),
 });
 
-async function exportTested(dependencies: TrainDependencies, { plan, metrics }: DetectorRequest): Promise<DetectorRef> {
+async function exportTested(dependencies: TrainDependencies, request: DetectorRequest): Promise<DetectorRef> {
+  const { plan, metrics } = request;
   const { home, recipesFolder, python, programs, openStore } = dependencies;
-  const target = await findTestTarget(dependencies, plan);
+  const target = await findTestTarget(dependencies, request);
   if (target.sha256 !== metrics.checkpointSha256)
     throw new CodedError(
       'CheckpointsLost',
@@ -61,7 +62,9 @@ async function exportTested(dependencies: TrainDependencies, { plan, metrics }: 
     metrics,
     environment: started?.versions ?? {},
   });
-  const store = plan.input.artifacts.store;
+  const { store } = plan.input.artifacts;
+  // Another machine may send the rest of the run; this one has the detector.
+  if (store !== 'local') await flushMirror(dependencies, request, () => undefined);
   const uri =
     store === 'local' ? pathToFileURL(into).href : `${openStore(store).address}/${objectKeys.detector(plan.runId)}`;
   return { uri, path: into, classes, categoryIds: exported.categoryIds, files: exported.files };

@@ -36,7 +36,7 @@ async function testDetector(
   const { home } = dependencies;
   const { plan } = request;
   const { metrics } = runFolder(home, plan.runId);
-  const target = await findTestTarget(dependencies, plan);
+  const target = await findTestTarget(dependencies, request);
   const { output, outcome } = await cachedStep({
     home,
     step: 'test',

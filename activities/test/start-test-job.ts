@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { RunFolder } from '../../configs/paths.ts';
+import type { FinishedRun } from '../mirror/mirror.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { writePlan } from '../shared/run/plan-file.ts';
 import { listUsable, readGpuHealth } from '../shared/trainer/gpu-health.ts';
@@ -11,7 +12,7 @@ import { testGpuRequest } from '../train/gpu-request.ts';
 import { createGpuWaitReporter } from '../train/gpu-wait-reporter.ts';
 import type { LaunchRequest } from '../train/training-request.ts';
 
-export type TestRequest = Pick<LaunchRequest, 'plan' | 'priority'>;
+export interface TestRequest extends FinishedRun, Pick<LaunchRequest, 'priority'> {}
 
 interface TestLaunch {
   folder: RunFolder;

@@ -1,10 +1,9 @@
 import { runFolder } from '../../configs/paths.ts';
-import type { RunPlan } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
-import { restoreFromStore } from '../mirror/mirror.ts';
+import { restoreFromStore, type FinishedRun } from '../mirror/mirror.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { findBestCheckpoint } from '../shared/run/checkpoints.ts';
+import { findBestCheckpoint, requireTrained } from '../shared/run/checkpoints.ts';
 import { readProgress } from '../shared/run/progress-reader.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
 
@@ -16,14 +15,21 @@ export interface TestTarget {
   sha256: string;
 }
 
-/** Returns the best checkpoint of the run, or the given weights of an evaluation. */
-export async function findTestTarget(dependencies: TrainDependencies, plan: RunPlan): Promise<TestTarget> {
+/**
+ * Returns the best checkpoint of the run, or the given weights of an evaluation.
+ * @throws CodedError CheckpointsLost when the last checkpoint is missing: it may be the best one.
+ */
+export async function findTestTarget(
+  dependencies: TrainDependencies,
+  { plan, trained }: FinishedRun,
+): Promise<TestTarget> {
   if (isEvaluation(plan)) {
     const { weights } = await prepareInputs(dependencies, plan);
     return { path: weights.path, ...weights.converted };
   }
   await restoreFromStore(dependencies, plan, null);
   const { train } = runFolder(dependencies.home, plan.runId);
+  await requireTrained(train, plan.planHash, trained);
   const best = await findBestCheckpoint(train, plan.planHash, await readProgress(train.progress));
   if (best === undefined) {
     throw new CodedError('CheckpointsLost', `${train.checkpoints} contains no intact checkpoint to test.`);

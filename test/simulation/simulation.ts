@@ -8,6 +8,7 @@ import { localStore } from '../../activities/shared/store/local-store.ts';
 import { killOrphans } from '../../activities/train/kill-orphans.ts';
 import type { TrainingRequest } from '../../activities/train/training-request.ts';
 import { RunInput, RunStatus } from '../../configs/schema/index.ts';
+import { mirrorKeys, RunPointer } from '../../configs/schema/run-pointer.ts';
 import { Random } from '../chaos/random.ts';
 import { createControlActivities, createGpuActivities, home, store, type StubBehavior } from './activities.ts';
 import { Clock } from './clock.ts';
@@ -305,6 +306,7 @@ export class Simulation {
         'weights',
         `${runId} is done after ${epochs} epochs, although ${control.epochs} were requested`,
       );
+    if (ending === 'COMPLETED') this.checkStore(runId, attempts.at(-1)?.checkpointIteration ?? 0);
     for (const { attempt, next, why } of decisions) {
       const outcome = attempts.find((one) => one.attempt === attempt)?.outcome ?? 'unknown';
       const branch = why
@@ -344,6 +346,18 @@ export class Simulation {
     else this.oracles.checkWeights(runName, newest.checkpoint.data.toString());
   }
 
+  /** Checks that the artifact store holds the last checkpoint of a completed run that may move. */
+  private checkStore(runName: string, trained: number): void {
+    if (!hasFault(this.scenario, 'move')) return;
+    const text = this.newestPointer(mirrorKeys(runName).pointer);
+    const stored = text === undefined ? [] : RunPointer.parse(JSON.parse(text)).checkpoints;
+    if (!stored.some(({ iteration }) => iteration >= trained))
+      this.oracles.violate(
+        'checkpoints',
+        `${runName} is done at iteration ${trained}; the store has ${stored.map(({ file }) => file).join(', ') || 'no checkpoint'}`,
+      );
+  }
+
   /** Holders of the fences of a run, in the order of their tokens. */
   private fenceHolders(runName: string, disk: Disk): FenceHolder[] {
     const folder = disk.find(runFolder(home, runName).train.fences);
@@ -357,11 +371,17 @@ export class Simulation {
 
   /** Checks the newest state of the model registry. */
   private checkRegistry(): void {
-    const folder = this.disk.find(`${store}/.pointers/${modelKeys('sim').state}`);
-    if (folder?.kind !== 'folder') return;
+    const text = this.newestPointer(modelKeys('sim').state);
+    if (text !== undefined) this.oracles.checkRegistry(text);
+  }
+
+  /** Newest version of a pointer in the artifact store. */
+  private newestPointer(key: string): string | undefined {
+    const folder = this.disk.find(`${store}/.pointers/${key}`);
+    if (folder?.kind !== 'folder') return undefined;
     const newest = Math.max(...[...folder.entries.keys()].map(Number).filter(Number.isInteger));
     const file = folder.entries.get(String(newest));
-    if (file?.kind === 'file') this.oracles.checkRegistry(file.data.toString());
+    return file?.kind === 'file' ? file.data.toString() : undefined;
   }
 
   /** Ends all faults. From now on a person takes care of runs that wait for one. */

@@ -34,8 +34,10 @@ export async function testAndReport(
   const repeat = <T>(name: string, work: () => Promise<T>) => repeatStep(host, name, work);
   board.enter('testing');
   const options = { priority: queuePriority(priority, 1), ...onLeader(plan) };
+  // An evaluation has no attempts.
+  const trained = board.attempts.at(-1)?.checkpointIteration ?? null;
   const metrics = await stopTrainerOnError(plan, board, () =>
-    repeat('The COCO test', () => testing.runTest.executeWithOptions(options, [{ plan, priority }])),
+    repeat('The COCO test', () => testing.runTest.executeWithOptions(options, [{ plan, priority, trained }])),
   );
   board.addSteps(metrics.outcome);
 
@@ -43,7 +45,7 @@ export async function testAndReport(
   // Runs that began before the export existed have no detector.
   const detector = patched('export-detector')
     ? await repeat('The export of the detector', () =>
-        testing.exportDetector.executeWithOptions(options, [{ plan, metrics }]),
+        testing.exportDetector.executeWithOptions(options, [{ plan, metrics, trained }]),
       )
     : undefined;
   const { checks, steps, attempts, decisions, epochChanges } = board;
@@ -62,7 +64,9 @@ export async function testAndReport(
   };
   const report = await repeat('The report', () => reporting.writeReport(material));
   if (plan.input.artifacts.store !== 'local')
-    await repeat('The upload of the run', () => mirroring.mirrorRun.executeWithOptions(onLeader(plan), [plan]));
+    await repeat('The upload of the run', () =>
+      mirroring.mirrorRun.executeWithOptions(onLeader(plan), [plan, trained]),
+    );
   board.finish(report);
   return report;
 }

@@ -109,6 +109,27 @@ export async function findBestCheckpoint(
   return undefined;
 }
 
+/**
+ * Requires an intact checkpoint of this plan at an iteration or after it.
+ * @param trained null or undefined requires none.
+ * @throws CodedError CheckpointsLost
+ */
+export async function requireTrained(
+  job: JobFolder,
+  planHash: string,
+  trained: number | null | undefined,
+): Promise<void> {
+  if (trained == null) return;
+  for (const manifest of await listCompleteCheckpoints(job)) {
+    if (manifest.planHash !== planHash || manifest.iteration < trained) continue;
+    if ((await findDamage(`${job.checkpoints}/${manifest.file}`, manifest)) === undefined) return;
+  }
+  throw new CodedError(
+    'CheckpointsLost',
+    `The run trained to iteration ${trained}, but ${job.checkpoints} contains no intact checkpoint of it, nor does the artifact store. The machine that trained last may have it.`,
+  );
+}
+
 /** Lists the manifests whose checkpoint file has the right size. Hashes no file. */
 export async function listCompleteCheckpoints(job: JobFolder): Promise<CheckpointManifest[]> {
   const found = await Promise.all(

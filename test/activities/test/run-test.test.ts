@@ -40,6 +40,13 @@ test('runTest tests the best checkpoint once and reuses the result', async () =>
   expect(again.outcome).toMatchObject({ hit: true });
 });
 
+test('runTest refuses to test an older checkpoint than the last one', async () => {
+  const { runTest } = createGpuActivities(run.dependencies);
+  const testAfter = (trained: number) => mockEnvironment().run(runTest, { plan: miniPlan, trained });
+  await expect(testAfter(31)).rejects.toMatchObject({ type: 'CheckpointsLost' });
+  await expect(testAfter(30)).resolves.toMatchObject({ outcome: { hit: false } });
+});
+
 test('a canceled test leaves no process and throws CancelledFailure', async () => {
   const { test: testProgram } = run.dependencies.programs;
   run.dependencies.programs.test = (...args) => [...testProgram(...args), '--seconds', '20'];
