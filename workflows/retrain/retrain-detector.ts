@@ -77,7 +77,7 @@ async function trainAndPromote(
   const { runId } = request;
   try {
     board.show({ stage: 'training' });
-    const version = await trainCandidate(input, request);
+    const version = await trainCandidate(input, request, { notices, showNotice: board.showNotice });
     return { runId, version, ...(await promoteIfBetter(input, version, board, notices)) };
   } catch (error) {
     if (isCancellation(error)) throw error;

@@ -3,6 +3,7 @@ import { executeChild, ParentClosePolicy, ChildWorkflowCancellationType } from '
 import { taskQueues, workflowId } from '../../configs/names.ts';
 import type { Fingerprint, RetrainInput, RunInput, VersionId } from '../../configs/schema/index.ts';
 import { runWatch, publishing, registry } from '../support/policies.ts';
+import { repeatStep, type StepHost } from '../train/repeat-step.ts';
 import { trainDetector } from '../train/train-detector.ts';
 
 interface CandidateRequest {
@@ -17,7 +18,11 @@ interface CandidateRequest {
 const maxNoteLength = 2000;
 
 /** Trains a candidate and publishes it to the registry. Joins the training if it already runs or is finished. */
-export async function trainCandidate(input: RetrainInput, request: CandidateRequest): Promise<VersionId> {
+export async function trainCandidate(
+  input: RetrainInput,
+  request: CandidateRequest,
+  host: StepHost,
+): Promise<VersionId> {
   const { model, run } = input;
   const { runId, fingerprint, why, requestedBy } = request;
   const workflow = workflowId(runId);
@@ -40,7 +45,9 @@ export async function trainCandidate(input: RetrainInput, request: CandidateRequ
     await runWatch.waitForRun(workflow);
   }
   const { store } = run.artifacts;
-  return publishing.publishCandidate({ model, store, runId, fingerprint, who: 'retrainDetector', why });
+  return repeatStep(host, `The publication of ${runId}`, () =>
+    publishing.publishCandidate({ model, store, runId, fingerprint, who: 'retrainDetector', why }),
+  );
 }
 
 /** Returns the champion's weights if the training starts from the champion; otherwise nothing. */

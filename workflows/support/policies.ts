@@ -28,7 +28,7 @@ const retryForHours = { ...retry, maximumInterval: '5 minutes', maximumAttempts:
 /** Steps after the training. */
 const retryUntilDecided = { ...retryForHours, nonRetryableErrorTypes: notRetried };
 
-/** Transfers of gigabytes, which resume. A network outage of a night passes. */
+/** Transfers of gigabytes. They resume, and a network outage of a night passes. */
 const retryForDays = {
   ...retry,
   maximumInterval: '5 minutes',
@@ -172,7 +172,7 @@ export const publishing = checkedActivities<Pick<GpuActivities, 'publishCandidat
   startToCloseTimeout: '1 day',
   heartbeatTimeout: '10 seconds',
   cancellationType,
-  retry: { ...retry, maximumInterval: '5 minutes', maximumAttempts: 100 },
+  retry: retryForDays,
 });
 
 /** Waits for free disk space, up to 30 days. */
