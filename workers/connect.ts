@@ -7,6 +7,8 @@ import { probeServer, type Finding } from './probe-server.ts';
 import type { TemporalServer } from './temporal-server.ts';
 
 const timeoutMs = 5_000;
+/** An overloaded machine answers the first request late. */
+const answerMs = 15_000;
 /** A server that answers later is probed for the cause, because the client reports none before its timeout. */
 const probeAfterMs = 300;
 
@@ -27,11 +29,11 @@ export async function connect(server: TemporalServer): Promise<Client> {
   try {
     await Promise.race([client.connection.ensureConnected(), probe()]);
     const { namespace } = server;
-    await client.withDeadline(Date.now() + timeoutMs, () => client.workflowService.describeNamespace({ namespace }));
+    await client.withDeadline(Date.now() + answerMs, () => client.workflowService.describeNamespace({ namespace }));
     return client;
   } catch (error) {
     await client.connection.close();
-    throw explainConnectionError(server, error, finding ?? (await probeServer(server)));
+    throw await explainConnectionError(server, error, finding);
   } finally {
     connected.abort();
   }

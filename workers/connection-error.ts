@@ -1,5 +1,5 @@
 import { isGrpcServiceError } from '@temporalio/client';
-import type { Finding } from './probe-server.ts';
+import { probeServer, type Finding } from './probe-server.ts';
 import { formatSecurity, type TemporalServer } from './temporal-server.ts';
 
 /** What prevents a connection, and what to change. */
@@ -24,9 +24,17 @@ export function connectionError(server: TemporalServer, cause: string, remedy: s
   return new Error(`Cannot connect to ${name}: ${cause}. ${remedy}.`, { cause: error });
 }
 
-/** Returns the error of a failed connection from the answer of the server, else from what a probe of it found. */
-export function explainConnectionError(server: TemporalServer, error: unknown, finding: Finding): Error {
-  const { cause, remedy } = explainStatus(server, error) ?? explainFinding(server, finding, error);
+/**
+ * Returns the error of a failed connection from the answer of the server, else from what a probe of it finds.
+ * @param finding of an earlier probe.
+ */
+export async function explainConnectionError(
+  server: TemporalServer,
+  error: unknown,
+  finding: Finding | undefined,
+): Promise<Error> {
+  const { cause, remedy } =
+    explainStatus(server, error) ?? explainFinding(server, finding ?? (await probeServer(server)), error);
   return connectionError(server, cause, remedy, error);
 }
 
