@@ -46,8 +46,15 @@ class StopRequest:
         while os.read(pipe, 1)[0] != signal.SIGTERM:
             pass
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._is_requested():
+        while not self._is_confirmed():
             if time.monotonic() > deadline:
                 os._exit(PREEMPTED_EXIT_CODE)
             time.sleep(0.02)
         self.requested = True
+
+    def _is_confirmed(self) -> bool:
+        """Returns whether the stop was requested. A disk that does not answer does not end the thread that listens."""
+        try:
+            return self._is_requested()
+        except OSError:
+            return False

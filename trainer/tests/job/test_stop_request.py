@@ -9,9 +9,9 @@ import pytest
 from conftest import PROGRAMS, environment
 
 
-@pytest.fixture
-def program(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(PROGRAMS / "stoppable.py"), str(tmp_path / "stop")]
+@pytest.fixture(params=["stop"])
+def program(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, str(PROGRAMS / "stoppable.py"), str(tmp_path / request.param)]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -31,5 +31,12 @@ def test_stop_is_detected_while_the_main_thread_is_blocked(program: subprocess.P
 
 
 def test_rank_exits_when_sigterm_follows_a_dead_rank(program: subprocess.Popen[str]) -> None:
+    program.terminate()
+    assert program.wait(60) == 143
+
+
+# Such a long name makes each access fail, as on a disk that does not answer.
+@pytest.mark.parametrize("program", ["x" * 300], indirect=True)
+def test_rank_exits_when_the_request_cannot_be_read(program: subprocess.Popen[str]) -> None:
     program.terminate()
     assert program.wait(60) == 143
