@@ -24,6 +24,9 @@ export const repeatPreparation = 'repeat-preparation';
 /** The workflow waits for an artifact store that does not answer, with a notice and without a limit. */
 export const waitForStore = 'wait-for-store';
 
+/** A training that backs off because its artifact store does not answer shows a notice. */
+export const waitForStoreInTraining = 'wait-for-store-in-training';
+
 /** The notice about a storage that does not work stays until the next attempt. */
 export const noticeDuringBackOff = 'notice-during-back-off';
 

@@ -7,7 +7,7 @@ import type { ControlHandlers } from './control-handlers.ts';
 import { hasCode } from '../support/coded-failure.ts';
 import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
-import { onLeader, gpuHealth } from '../support/policies.ts';
+import { onLeader, gpuHealth, storeError } from '../support/policies.ts';
 import { knownGpus, trustGpus, type KnownGpus } from './gpus.ts';
 import {
   adoptAfterErrors,
@@ -15,6 +15,7 @@ import {
   noticeDuringBackOff,
   trainAfterLostTest,
   trustWorkingGpus,
+  waitForStoreInTraining,
   waitsAreNoFailures,
 } from './patches.ts';
 import { startOver } from './reactions.ts';
@@ -160,7 +161,11 @@ async function repeatAttempts<T>(
       default:
         next satisfies never;
     }
-    if (waitSeconds > 0) await sleep(waitSeconds * 1000);
+    if (waitSeconds <= 0) continue;
+    const waitsForStore = attempt.watchError === storeError && patched(waitForStoreInTraining);
+    if (waitsForStore) board.showNotice(`The training waits for the artifact store. ${attempt.cause ?? ''}`);
+    await sleep(waitSeconds * 1000);
+    if (waitsForStore) board.showNotice(null);
   }
 }
 

@@ -8,7 +8,7 @@ import { RunStatus } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { pauseUpdate, resumeUpdate } from '../../../workflows/train/control-handlers.ts';
 import { until } from '../../helpers/until.ts';
-import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
+import { aFailure, anAttempt, type StubbedActivities } from '../../helpers/stub-activities.ts';
 import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 /** An error of the machine, as Node raises it. */
@@ -48,6 +48,23 @@ test('trainDetector continues after errors that say nothing about the training, 
       expect(decisions[0]).toMatchObject({ next, why: expect.stringContaining(`failed (${type})`) as string });
     };
     await Promise.all(passing.map(check));
+  });
+});
+
+test('trainDetector shows that it waits for the artifact store between attempts', async () => {
+  let isAway = true;
+  const runTraining: StubbedActivities['runTraining'] = ({ attempt }) =>
+    isAway
+      ? Promise.reject(toFailure(new CodedError('StoreUnavailable', 'The store did not answer.')))
+      : Promise.resolve(anAttempt({ attempt }));
+  await withWorkers({ runTraining }, async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    const notice = await until(async () => RunStatus.parse(await handle.query('status')).notice ?? undefined);
+    expect(notice).toContain('waits for the artifact store. ');
+    expect(notice).toContain('The store did not answer.');
+    isAway = false;
+    await handle.result();
+    expect(RunStatus.parse(await handle.query('status')).notice).toBeNull();
   });
 });
 
