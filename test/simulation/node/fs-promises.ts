@@ -105,6 +105,7 @@ const notSimulated = (name: string) => (): never => {
 };
 // The activities import these, and no simulated run calls them.
 export const access = notSimulated('access');
+export const constants = { W_OK: 2 };
 export const chmod = notSimulated('chmod');
 export const copyFile = notSimulated('copyFile');
 export const cp = notSimulated('cp');
