@@ -1,7 +1,8 @@
-import { runFolder } from '../../../configs/paths.ts';
+import { readdir } from 'node:fs/promises';
+import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import { RunName } from '../../../configs/schema/index.ts';
-import { listRuns } from '../../plan/references.ts';
 import { readFileMark } from '../../shared/files/file-mark.ts';
+import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { ignoreStorageErrors } from '../../shared/files/storage-error.ts';
 
 export interface RunSummary {
@@ -11,10 +12,14 @@ export interface RunSummary {
   readonly hasReport: boolean;
 }
 
-/** Lists the runs on this machine, most recently changed first. */
+/** Lists the runs on this machine, most recently changed first, except for linked folders, which no page follows. */
 export async function listRunFolders(home: string): Promise<RunSummary[]> {
-  const names = (await listRuns(home)).filter((name) => RunName.safeParse(name).success);
-  const runs = await Promise.all(names.map((name) => inspectRun(home, name)));
+  const entries = (await ignoreMissing(readdir(homeFolders(home).runs, { withFileTypes: true }))) ?? [];
+  const runs = await Promise.all(
+    entries
+      .filter((entry) => entry.isDirectory() && RunName.safeParse(entry.name).success)
+      .map(({ name }) => inspectRun(home, name)),
+  );
   return runs.sort((a, b) => (b.changedAt ?? 0) - (a.changedAt ?? 0) || a.runId.localeCompare(b.runId));
 }
 
