@@ -4,14 +4,21 @@ import { log } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
 import { gpuHealthSignalName } from '../../configs/names.ts';
 import { trainingGpus } from '../../configs/schema/plan-hosts.ts';
-import type { AttemptGpus, GpuHealth, GpuProblem, TrainerEvent } from '../../configs/schema/index.ts';
+import type {
+  Attempt,
+  AttemptGpus,
+  GpuHealth,
+  GpuProblem,
+  TrainerEvent,
+  TrainerExit,
+} from '../../configs/schema/index.ts';
 import { signalWorkflow } from '../shared/temporal/signal-workflow.ts';
 import { listGpuProblems, listUsable, readGpuHealth } from '../shared/trainer/gpu-health.ts';
 import { hostTopology } from '../shared/trainer/host-topology.ts';
 import { TooFewGpus } from '../shared/trainer/start-job.ts';
 import { requestStop, type RunningJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainDependencies } from './dependencies.ts';
-import { busesIn } from './failures/blame-gpu.ts';
+import { blameGpu, busesIn } from './failures/blame-gpu.ts';
 import type { TrainingRequest } from './training-request.ts';
 
 /** Throttling may come and go each minute, and each signal is an event of the history. */
@@ -26,6 +33,7 @@ export class GpuWatch {
   readonly #reported = new Set<string>();
   /** GPUs that the machine had at some time. */
   readonly #known: Set<string>;
+  /** UUIDs by PCI bus ID, also of GPUs that were lost since. */
   readonly #uuidOfBus = new Map<string, string>();
   #latest: GpuHealth | undefined;
   #signaled = { state: '', at: 0 };
@@ -67,11 +75,6 @@ export class GpuWatch {
     return plan.recovery.fewerGpus || had >= trainingGpus(plan, control);
   }
 
-  /** UUIDs by PCI bus ID, also of GPUs that were lost since. */
-  get uuidOfBus(): ReadonlyMap<string, string> {
-    return this.#uuidOfBus;
-  }
-
   /** Runs work that follows a trainer, and reads the health of the GPUs each minute. */
   async during<T>({ owner }: RunningJob, work: () => Promise<T>): Promise<T> {
     const end = new AbortController();
@@ -101,15 +104,19 @@ export class GpuWatch {
   /**
    * Returns the state of the GPUs at the end of the attempt. Only a failure is worth another reading, which delays the next
    * attempt.
-   * @param blamed GPU to which the log of the failure points.
    */
-  async summarize(leased: string[], hasFailed: boolean, blamed?: string): Promise<AttemptGpus | undefined> {
-    if (hasFailed) await this.#read(new AbortController().signal);
+  async summarize(
+    leased: string[],
+    failure: Attempt['failure'],
+    exit: TrainerExit | null,
+  ): Promise<AttemptGpus | undefined> {
+    if (failure !== null) await this.#read(new AbortController().signal);
     if (this.#latest === undefined) return undefined;
+    const unusable = leased.filter((uuid) => this.#failed.has(uuid));
+    const blamed = blameGpu(failure, exit, leased, this.#uuidOfBus, unusable);
     // A driver that does not answer says nothing about the GPUs, unless one of them caused the failure.
     if (this.#latest.gpus.length === 0 && blamed === undefined) return undefined;
-    const failed = new Set([...this.#failed].filter((uuid) => leased.includes(uuid)));
-    if (blamed !== undefined) failed.add(blamed);
+    const failed = new Set([...unusable, ...(blamed === undefined ? [] : [blamed])]);
     const problems = listGpuProblems(this.#latest);
     return { leased, usable: listUsable(this.#latest), free: this.#free(this.#latest), failed: [...failed], problems };
   }

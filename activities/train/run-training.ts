@@ -4,7 +4,6 @@ import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { AttemptProgress } from './attempt-progress.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import { ensureTrainer } from './ensure-trainer.ts';
-import { blameGpu } from './failures/blame-gpu.ts';
 import { GpuWatch } from './gpu-watch.ts';
 import { summarizeAttempt } from './summarize-attempt.ts';
 import { summarizeFailedStart } from './summarize-failed-start.ts';
@@ -36,7 +35,7 @@ async function runAttempt(
   const trainer = await ensureTrainer(dependencies, request, gpuWatch, (text) => progress.setGpuWait(text));
   if ('error' in trainer) {
     const attempt = await summarizeFailedStart(home, request, progress, trainer);
-    return { ...attempt, gpus: await gpuWatch.summarize([], true) };
+    return { ...attempt, gpus: await gpuWatch.summarize([], attempt.failure, null) };
   }
   const { running, fence } = trainer;
   progress.followTrainer(running, fence);
@@ -45,8 +44,7 @@ async function runAttempt(
     const outcome = await gpuWatch.during(running, watch);
     const attempt = await summarizeAttempt(python, request, trainer, outcome, progress);
     const exit = 'exit' in outcome ? outcome.exit : null;
-    const blamed = blameGpu(attempt.failure, exit, running.owner.gpus, gpuWatch.uuidOfBus);
-    return { ...attempt, gpus: await gpuWatch.summarize(running.owner.gpus, attempt.failure !== null, blamed) };
+    return { ...attempt, gpus: await gpuWatch.summarize(running.owner.gpus, attempt.failure, exit) };
   } catch (error) {
     throw toFailure(error, progress.heartbeatDetails());
   }

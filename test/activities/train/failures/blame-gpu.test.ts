@@ -46,6 +46,12 @@ test.each<[string, Failure, TrainerExit | null, string | undefined]>([
   ['no GPU for a class of another version', failure('from-the-future', '[rank 2] x'), exitOf(2), undefined],
   ['no GPU for a rank without a lease', failure('gpu-fault', `[rank 9] ${fault}`), exitOf(9), undefined],
 ])('blameGpu names %s', (_title, cause, exit, expected) => {
-  expect(blameGpu(cause, exit, leased, uuidOfBus)).toBe(expected);
-  expect(blameGpu(null, exit, leased, uuidOfBus)).toBeUndefined();
+  expect(blameGpu(cause, exit, leased, uuidOfBus, [])).toBe(expected);
+  expect(blameGpu(null, exit, leased, uuidOfBus, [])).toBeUndefined();
+});
+
+test('blameGpu names no rank when NVML saw another GPU fail, unless the log names one', () => {
+  expect(blameGpu(failure('gpu-lost', fault), exitOf(0), leased, uuidOfBus, ['GPU-c'])).toBeUndefined();
+  expect(blameGpu(failure('gpu-fault', `[rank 2] ${fault}`), exitOf(0), leased, uuidOfBus, ['GPU-b'])).toBeUndefined();
+  expect(blameGpu(xid('0000:c1:00'), exitOf(0), leased, uuidOfBus, ['GPU-c'])).toBe('GPU-b');
 });
