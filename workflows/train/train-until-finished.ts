@@ -77,7 +77,7 @@ async function repeatAttempts<T>(
       attempt: number,
       control: controls.control,
       rollback,
-      lastFence: Math.max(0, ...board.attempts.map(({ fence }) => fence ?? 0)),
+      lastFence: highestFence(board.attempts),
       savedIteration: savedIteration(board, startedOverAt),
       since,
       queuedSince,
@@ -168,6 +168,10 @@ async function repeatAttempts<T>(
     if (waitsForStore) board.showNotice(null);
   }
 }
+
+/** Returns the highest fence that the attempts may hold. A lost one may have taken the next fence without reporting it. */
+const highestFence = (attempts: readonly Attempt[]): number =>
+  attempts.reduce((highest, { fence }) => Math.max(highest, fence ?? highest + 1), 0);
 
 /** Lost tests in a row after which a run fails, if the attempts between them had nothing to train. */
 const triesOfLostTest = 3;
