@@ -2,7 +2,13 @@
 import { type FenceHolder } from '../../activities/shared/run/fence.ts';
 import { errorCatalogue, type ErrorCode } from '../../configs/errors.ts';
 import { workflowTypes } from '../../configs/names.ts';
-import { RegistryState, type RetrainStatus, type Rollback, type VersionId } from '../../configs/schema/index.ts';
+import {
+  RegistryState,
+  type RetrainStatus,
+  type RunStatus,
+  type Rollback,
+  type VersionId,
+} from '../../configs/schema/index.ts';
 import type { TrainingRequest } from '../../activities/train/training-request.ts';
 import type { SimulatedProcess } from './machine/process.ts';
 import type { Scenario } from './scenario.ts';
@@ -15,6 +21,7 @@ import { typeOf } from './temporal/server.ts';
 export type OracleName =
   | 'one trainer'
   | 'fences'
+  | 'attempts'
   | 'checkpoints'
   | 'updates'
   | 'triggers'
@@ -56,6 +63,7 @@ export class Oracles {
   private readonly keepLast: number;
   private readonly gpus: number;
   private readonly fewerGpus: boolean;
+  private readonly isUndisturbed: boolean;
   private readonly trainers = new Map<string, Set<SimulatedProcess>>();
   private readonly fences = new Map<SimulatedProcess, number>();
   /** GPUs that the newest attempt no longer uses, by job. */
@@ -71,7 +79,8 @@ export class Oracles {
   private readonly acknowledged = new Map<string, Acknowledged[]>();
   private hasMalformedMessage = false;
 
-  constructor({ shape, gpus, fewerGpus }: Scenario) {
+  constructor({ shape, gpus, fewerGpus, events }: Scenario) {
+    this.isUndisturbed = events.length === 0;
     this.keepLast = shape.keepLast;
     this.gpus = gpus;
     this.fewerGpus = fewerGpus;
@@ -81,9 +90,19 @@ export class Oracles {
     this.violation ??= { oracle, text };
   }
 
-  /** Ranks of all jobs that are alive, frozen ones included. */
-  liveTrainers(): SimulatedProcess[] {
-    return [...this.trainers.values()].flatMap((processes) => [...processes].filter(({ alive }) => alive));
+  /** Each exit of a trainer is the outcome of one attempt, and a run that nothing disturbs needs one attempt. */
+  checkAttempts({ runId, attempts }: RunStatus): void {
+    const exits = attempts.flatMap(({ trainerEndedAt }) => trainerEndedAt ?? []);
+    if (new Set(exits).size < exits.length) this.violate('attempts', `${runId}: two attempts report the same exit`);
+    if (this.isUndisturbed && attempts.length > 1)
+      this.violate('attempts', `${runId}: ${attempts.length} attempts, although nothing disturbed it`);
+  }
+
+  /** A run that fails or is cancelled has stopped its trainer before, or its status says that no worker answered. */
+  checkStopped(job: string, { runId, notice }: RunStatus): void {
+    const left = [...(this.trainers.get(job) ?? [])].filter(({ alive, frozen }) => alive && !frozen);
+    if (left.length > 0 && notice === null)
+      this.violate('no trainer behind', `${runId} ended while pid ${left.map(({ pid }) => pid).join(', ')} trains`);
   }
 
   observe(observation: TrainerObservation): void {

@@ -133,20 +133,24 @@ const busyMs = 40_000;
 /** Nothing of a scenario begins after this time. */
 export const lastMomentMs = 2 * busyMs;
 
+/** Shares of the kinds that a seed enables. */
+const shares = [0.08, 0.2, 0.4];
+
 /** Returns whether a schedule contains a kind of fault. */
 export const hasFault = ({ events }: Scenario, kind: Fault['kind']): boolean =>
   events.some((event) => 'fault' in event && event.fault.kind === kind);
 
 /**
- * Plans a simulation. Each seed leaves some kinds of faults and requests out (swarm testing): kinds that hide each other
- * then also occur alone.
+ * Plans a simulation. Each seed leaves most kinds of faults and requests out (swarm testing): kinds that hide each other
+ * then also occur alone, and several faults of one kind together.
  */
 export function planScenario(seed: string): Scenario {
   const random = new Random(seed);
   const gpus = random.pick([0, 0, 1, 2, 4]);
   const workload = random.pick(['train', 'train', 'train', 'retrain', 'sweep'] as const);
   const canStrike = (kind: FaultKind) => (kind !== 'lose GPU' || gpus > 0) && (kind !== 'move' || workload === 'train');
-  const enabledFaults = faultKinds.filter((kind) => random.chance(0.4) && canStrike(kind));
+  const share = random.pick(shares);
+  const enabledFaults = faultKinds.filter((kind) => random.chance(share) && canStrike(kind));
   // A GPU counts as broken after two failures.
   if (enabledFaults.includes('lose GPU')) enabledFaults.push('lose GPU', 'lose GPU');
   const enabledActions = actionKinds.filter(() => random.chance(0.4));
@@ -181,6 +185,7 @@ export function planScenario(seed: string): Scenario {
       supervisorMs: random.between(50, 1_500),
       checkpointEvery: random.pick([3, 8]),
       saveMs: random.pick([0, 0, 500, 4_000]),
+      exitMs: random.pick([0, 0, 1_500]),
       keepLast: 3,
     },
     stubFailureRate: random.chance(0.3) ? random.between(0, 0.3) : 0,
@@ -243,7 +248,7 @@ function planFault(random: Random, kind: FaultKind): Fault {
     case 'damage checkpoint':
       return { kind, which: random.pick(damages) };
     case 'lose GPU':
-      return { kind, gpu: random.pick([0, 0, 0, 1]), ms: random.between(1_000, random.chance(0.5) ? 60_000 : 300_000) };
+      return { kind, gpu: random.pick([0, 0, 0, 1]), ms: random.between(1_000, random.pick([8_000, 60_000, 300_000])) };
     case 'fail ranks':
       return { kind, line: random.pick(failureLines) };
     case 'move':

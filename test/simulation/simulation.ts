@@ -110,7 +110,7 @@ export class Simulation {
       trace: this.trace.add,
       violate,
       onClosed: (execution) => this.closed(execution),
-      onStatus: (execution, status) => this.countDecisions(execution, status),
+      onStatus: (execution, status) => this.checkStatus(execution, status),
       onTimeout: () => this.reached('timeout'),
       pass: (message, payload) => this.faults.pass(message, payload),
     });
@@ -296,10 +296,15 @@ export class Simulation {
     return found.sort((a, b) => b.file.localeCompare(a.file));
   }
 
-  /** Counts which decisions of decide.ts were reached. Numbers and names do not distinguish them. */
-  private countDecisions({ workflowType, status: ending }: Execution, status: unknown): void {
+  /** Checks the status of a run that has ended, and counts which decisions of decide.ts were reached. Numbers and names do not distinguish them. */
+  private checkStatus({ workflowType, status: ending, isClosedByOldBuild }: Execution, status: unknown): void {
     if (workflowType !== workflowTypes.trainDetector) return;
-    const { runId, attempts, decisions, control } = RunStatus.parse(status);
+    const run = RunStatus.parse(status);
+    const { runId, attempts, decisions, control } = run;
+    this.oracles.checkAttempts(run);
+    // A machine that was cut off stops its trainer later.
+    if ((ending === 'FAILED' || ending === 'CANCELLED') && !isClosedByOldBuild && !hasFault(this.scenario, 'move'))
+      this.oracles.checkStopped(runFolder(home, runId).train.dir, run);
     const epochs = Math.floor((attempts.at(-1)?.toIteration ?? 0) / this.scenario.shape.stepsPerEpoch);
     if (ending === 'COMPLETED' && control !== null && epochs < control.epochs)
       this.oracles.violate(

@@ -45,6 +45,8 @@ export interface TrainingShape {
   checkpointEvery: number;
   /** Time that the write of a checkpoint takes. */
   saveMs: number;
+  /** Time from the exit record of a supervisor to its end. */
+  exitMs: number;
   keepLast: number;
 }
 
@@ -248,6 +250,7 @@ async function runSupervisor(self: SimulatedProcess, argv: readonly string[], wo
     endedAt: seconds(self),
   };
   await withBallast(self, () => writeAtomic(job.exit, JSON.stringify(exit)));
+  await self.sleep(world.shape.exitMs);
   self.exit(ended.reason === 'finished' ? 0 : ended.reason === 'preempted' ? 143 : 1);
 }
 
