@@ -94,8 +94,8 @@ export class Faults implements CallFaults {
         this.failing.push({ place: fault.place, code: fault.code, callsLeft: fault.calls, left: fault.count });
         return;
       case 'fill disk':
-        simulation.disk.isFull = true;
-        clock.schedule(fault.ms, () => (simulation.disk.isFull = false));
+        simulation.disk.isFilled = true;
+        clock.schedule(fault.ms, () => (simulation.disk.isFilled = false));
         return;
       case 'damage checkpoint':
         return this.damage(fault.which);

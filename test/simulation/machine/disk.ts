@@ -23,8 +23,10 @@ export function systemError(code: string, call: string, path: string): Error {
 }
 
 export class Disk {
-  /** Writing more bytes than this fails with ENOSPC. */
-  isFull = false;
+  /** Whether a fault fills the disk. */
+  isFilled = false;
+  /** Writes that have space on a full disk, because a ballast was deleted for them. */
+  ballastWrites = 0;
   readonly totalBytes = 2 ** 40;
   private readonly root: FolderNode = { kind: 'folder', inode: 1, entries: new Map() };
   private inodes = 1;
@@ -34,6 +36,11 @@ export class Disk {
 
   constructor(now: () => number) {
     this.now = now;
+  }
+
+  /** Whether writing fails with ENOSPC. */
+  get isFull(): boolean {
+    return this.isFilled && this.ballastWrites === 0;
   }
 
   get freeBytes(): number {

@@ -559,12 +559,11 @@ async function readText(path: string): Promise<string> {
 /** Writes although the disk is full, as the supervisor does when it deletes its ballast first. */
 async function withBallast(self: SimulatedProcess, write: () => Promise<void>): Promise<void> {
   const { disk } = self.host;
-  const wasFull = disk.isFull;
-  disk.isFull = false;
+  disk.ballastWrites++;
   try {
     await write();
   } finally {
-    disk.isFull = wasFull;
+    disk.ballastWrites--;
   }
 }
 
