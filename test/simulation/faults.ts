@@ -129,7 +129,7 @@ export class Faults implements CallFaults {
   }
 
   /** Passes a message on, malformed if that is due. Messages without content stay as they are. */
-  pass(message: Message, payload: Payload): Payload {
+  pass(message: Message, payload: Payload, workflowId: string): Payload {
     const due = this.malformed.find((one) => one.message === message);
     const value = fromPayload(payload);
     if (due === undefined || value === undefined) return payload;
@@ -137,7 +137,7 @@ export class Faults implements CallFaults {
     const changed = deform(value, due.how, due.field);
     this.simulation.trace.add(`malformed ${message}: ${JSON.stringify(changed).slice(0, 100)}`);
     this.simulation.counts.add(`malformed: ${message} ${due.how}`);
-    this.simulation.oracles.messageMalformed();
+    this.simulation.oracles.messageMalformed(workflowId);
     return toPayload(changed);
   }
 

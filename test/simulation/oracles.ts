@@ -77,7 +77,8 @@ export class Oracles {
   /** Time at which a fault damaged a checkpoint, by job and file. */
   private readonly damaged = new Map<string, number>();
   private readonly acknowledged = new Map<string, Acknowledged[]>();
-  private hasMalformedMessage = false;
+  /** Workflows that may end with UnexpectedResult. */
+  private readonly malformed = new Set<string>();
 
   constructor({ shape, gpus, fewerGpus, events }: Scenario) {
     this.isUndisturbed = events.length === 0;
@@ -152,9 +153,9 @@ export class Oracles {
       this.violate('checkpoints', `${job}: the trainer was started with ${file}, although that was damaged before`);
   }
 
-  /** A fault has malformed a message to a workflow, which may then end with UnexpectedResult. */
-  messageMalformed(): void {
-    this.hasMalformedMessage = true;
+  /** A fault has malformed a message to a workflow, which may then end with UnexpectedResult, and so may its parent. */
+  messageMalformed(workflowId: string): void {
+    this.malformed.add(workflowId);
   }
 
   /** The server has accepted a trigger for a retraining. */
@@ -204,7 +205,10 @@ export class Oracles {
     const code = typeOf(failure);
     if (!(code in errorCatalogue))
       this.violate('endings', `${workflowId} failed with "${code}": ${failure.message ?? ''}`);
-    if (code === 'UnexpectedResult' && this.hasMalformedMessage) return;
+    if (code === 'UnexpectedResult' && this.malformed.has(workflowId)) {
+      if (execution.parent !== undefined) this.malformed.add(execution.parent.execution.workflowId);
+      return;
+    }
     if (passingCodes.some((one) => one === code))
       this.violate(
         'endings',

@@ -112,7 +112,7 @@ export class Simulation {
       onClosed: (execution) => this.closed(execution),
       onStatus: (execution, status) => this.checkStatus(execution, status),
       onTimeout: () => this.reached('timeout'),
-      pass: (message, payload) => this.faults.pass(message, payload),
+      pass: (message, payload, workflowId) => this.faults.pass(message, payload, workflowId),
     });
     this.stubs = {
       dataVersion: () => this.workload.dataVersion,

@@ -83,7 +83,7 @@ export class ActivityWorker {
     let result: ActivityResult;
     try {
       const returned = await environment.run(run as never, ...(fromPayloads(task.args) as never[]));
-      result = { completed: server.pass('result', toPayload(returned)) };
+      result = { completed: server.pass('result', toPayload(returned), task.execution.workflowId) };
     } catch (error) {
       const isCancelled = error instanceof CancelledFailure && environment.context.cancellationSignal.aborted;
       result = isCancelled ? { cancelled: cancelledToFailure(error) } : { failed: toFailure(error) };
@@ -102,7 +102,7 @@ export class ActivityWorker {
     let isOver = false;
     const send = async (): Promise<void> => {
       while (pending !== undefined && !isOver) {
-        const details = server.pass('heartbeat', toPayload(pending.details));
+        const details = server.pass('heartbeat', toPayload(pending.details), task.execution.workflowId);
         pending = undefined;
         isThrottled = true;
         const answer = await server.call(process, () => task.heartbeat(token, details));

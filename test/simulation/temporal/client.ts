@@ -54,7 +54,7 @@ export function createClient(server: SimulatedServer, process: SimulatedProcess,
   const getHandle = (workflowId: string, runId?: string) => ({
     signal: (name: string, ...args: unknown[]): Promise<void> =>
       call(() => {
-        const input = args.map((arg) => server.pass('signal', toPayload(arg)));
+        const input = args.map((arg) => server.pass('signal', toPayload(arg), workflowId));
         findOpen(workflowId, runId).signal(name, input);
       }),
     cancel: (): Promise<void> => call(() => findOpen(workflowId, runId).requestCancel()),

@@ -27,7 +27,7 @@ interface ServerOptions {
   /** An attempt of an activity timed out. */
   onTimeout: () => void;
   /** Returns a message to a workflow as it arrives. */
-  pass: (message: Message, payload: Payload) => Payload;
+  pass: (message: Message, payload: Payload, workflowId: string) => Payload;
 }
 
 export class SimulatedServer {
