@@ -9,6 +9,7 @@ import { isAlive } from '../shared/trainer/process-identity.ts';
 import { requestStop, type JobOutcome } from '../shared/trainer/trainer-process.ts';
 import { watchJob, type JobWatch } from '../shared/trainer/watch-job.ts';
 import { removeWatcher, writeWatcher, type WatchedTask } from '../shared/trainer/watcher-file.ts';
+import { endOrphans } from './kill-orphans.ts';
 
 /** Time after the signal to the worker within which a stop of the trainer counts as part of the same stop. */
 const stopTogetherMs = 2_000;
@@ -43,6 +44,11 @@ export async function followJob({ progressFile, onFolderLost, ...job }: Followed
     onFolderLost?.();
     return saveIntoNewFolder(watch);
   });
+  if ('supervisorLost' in outcome) {
+    // Ranks save when their supervisor dies. One that hangs would keep its GPUs.
+    await endOrphans(watch.job);
+    await reportLastEvents(watch);
+  }
   // While the job runs, the file tells the worker which workflow it belongs to (stop-abandoned.ts).
   await removeWatcher(watch.job, task);
   return outcome;

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdir, symlink } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { listDescendants } from '../../../activities/shared/trainer/process-descendants.ts';
@@ -14,6 +15,15 @@ import { until } from '../../helpers/until.ts';
 
 let run: MiniRun | undefined;
 afterEach(() => run?.remove());
+
+/** Kills a process and waits until it has exited. */
+async function killAndWait(pid: number): Promise<void> {
+  process.kill(pid, 'SIGKILL');
+  await untilExited(pid);
+}
+
+const untilExited = (pid: number) =>
+  until(async () => ((await processStartTicks(pid)) === undefined ? true : undefined));
 
 /** Starts a trainer that ignores SIGTERM. */
 async function startIgnoringSigterm(prepare: (home: string) => Promise<void> = async () => {}): Promise<{
@@ -37,13 +47,13 @@ async function startIgnoringSigterm(prepare: (home: string) => Promise<void> = a
 
 test('killOrphans kills a trainer after the grace period when its supervisor is dead', async () => {
   const { supervisor, rank, outcome, home } = await startIgnoringSigterm();
-  process.kill(supervisor, 'SIGKILL');
-  await outcome;
+  await killAndWait(supervisor);
   expect(await processStartTicks(rank)).toBeDefined();
   expect(await killOrphans(home, 300)).toMatchObject([
     { pid: rank, job: expect.stringContaining('/runs/mini/train') as string },
   ]);
-  await until(async () => ((await processStartTicks(rank)) === undefined ? true : undefined));
+  await untilExited(rank);
+  await outcome;
 });
 
 test('killOrphans keeps a trainer whose supervisor is alive', async () => {
@@ -52,7 +62,7 @@ test('killOrphans keeps a trainer whose supervisor is alive', async () => {
   expect(await processStartTicks(rank)).toBeDefined();
   process.kill(rank, 'SIGKILL');
   await outcome;
-  await until(async () => ((await processStartTicks(supervisor)) === undefined ? true : undefined));
+  await untilExited(supervisor);
 });
 
 test('killOrphans keeps a job whose owner cannot be read, and kills the orphans of another one', async () => {
@@ -61,9 +71,9 @@ test('killOrphans keeps a job whose owner cannot be read, and kills the orphans 
   await mkdir(other.owner, { recursive: true });
   const rankOfOther = spawn('sleep', ['60'], { env: { EVERSWIN_JOB: other.dir } });
   try {
-    process.kill(supervisor, 'SIGKILL');
-    await outcome;
+    await killAndWait(supervisor);
     expect(await killOrphans(home, 0)).toMatchObject([{ pid: rank }]);
+    await outcome;
   } finally {
     rankOfOther.kill('SIGKILL');
   }
@@ -75,7 +85,18 @@ test('killOrphans finds the orphans of a run whose folder is a symbolic link', a
     await mkdir(homeFolders(home).runs);
     await symlink(`${home}/elsewhere`, runFolder(home, 'mini').root);
   });
-  process.kill(supervisor, 'SIGKILL');
-  await outcome;
+  await killAndWait(supervisor);
   expect(await killOrphans(home, 0)).toMatchObject([{ pid: rank }]);
+  await outcome;
+});
+
+test('an attempt whose supervisor was killed ends when its ranks have ended', async () => {
+  const { supervisor, rank, outcome } = await startIgnoringSigterm();
+  let hasEnded = false;
+  void outcome.then(() => (hasEnded = true));
+  await killAndWait(supervisor);
+  await sleep(1000); // four polls of the attempt
+  expect(hasEnded).toBe(false);
+  process.kill(rank, 'SIGKILL');
+  expect(await outcome).toMatchObject({ outcome: 'crashed', failure: { class: 'supervisor-killed' } });
 });

@@ -21,7 +21,7 @@ def _is_scored(scores: Any) -> bool:
 _COMMON_FIELDS = {"type": is_text, "t": is_number, "attempt": is_integer}
 # Fields that are read from an event of each type.
 _FIELDS: dict[str, dict[str, Check]] = {
-    "started": {"iteration": is_integer, "iterationsPerEpoch": lambda value: is_integer(value, minimum=1)},
+    "started": {"iteration": is_integer, "iterationsPerEpoch": is_integer},
     "step": {"iteration": is_integer, "stepSeconds": is_number},
     "epoch": {"iteration": is_integer},
     "validation": {"epoch": is_integer, "iteration": is_integer, "bbox": _is_scored, "segm": _is_scored},
