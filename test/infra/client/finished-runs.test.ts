@@ -10,7 +10,8 @@ import { temporalAddress } from '../../helpers/temporal-address.ts';
 test('status lists and shows a finished run that Temporal no longer has', async () => {
   const home = await mkdtemp(`${tmpdir()}/everswin-finished-`);
   const everswin = async (...argv: string[]) => {
-    const env = { EVERSWIN_HOME: home, TEMPORAL_ADDRESS: temporalAddress() };
+    // The newest runs of all other tests would fill the list.
+    const env = { EVERSWIN_HOME: home, TEMPORAL_ADDRESS: temporalAddress(), EVERSWIN_DEPLOYMENT: 'long-run' };
     return execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, ...argv], { env, reject: false });
   };
   for (const [name, text] of [
@@ -25,10 +26,10 @@ test('status lists and shows a finished run that Temporal no longer has', async 
   await mkdir(`${runFolder(home, 'unreadable').report}/report.json`, { recursive: true }); // a folder for a file
   const json = JSON.parse((await everswin('status', '--json')).stdout) as { id: string; report?: string }[];
   const finished = json.filter(({ report }) => report !== undefined).map(({ id }) => id);
-  expect(finished.sort()).toEqual(['evaluate:long-ago', 'train:long-ago']);
+  expect(finished.sort()).toEqual(['long-run:evaluate:long-ago', 'long-run:train:long-ago']);
   const report = `${home}/runs/long-ago/report/index.html`;
   expect((await everswin('status', 'long-ago')).stdout).toMatch(
-    new RegExp(`train:long-ago +completed +done +bbox AP 50\\.\\d+ +segm AP \\d+\\.\\d+ +${report}$`),
+    new RegExp(`long-run:train:long-ago +completed +done +bbox AP 50\\.\\d+ +segm AP \\d+\\.\\d+ +${report}$`),
   );
   expect(await everswin('status', 'damaged')).toMatchObject({ exitCode: 1 });
   await rm(home, { recursive: true });
