@@ -12,6 +12,9 @@ import { isStorageError } from '../files/storage-error.ts';
  */
 export function toFailure(error: unknown, details?: unknown): Error {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
+  // Functions of Node that take the signal of a cancellation throw an AbortError, whose cause is the reason of the signal.
+  if (error instanceof Error && error.name === 'AbortError' && error.cause instanceof CancelledFailure)
+    return error.cause;
   const coded = toCodedError(error);
   return ApplicationFailure.create({
     message: coded.message,
