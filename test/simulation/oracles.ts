@@ -99,7 +99,10 @@ export class Oracles {
       this.violate('attempts', `${runId}: ${attempts.length} attempts, although nothing disturbed it`);
   }
 
-  /** A run that fails or is cancelled has stopped its trainer before, or its status says that no worker answered. */
+  /**
+   * A run that fails or is cancelled has stopped its trainer before, or its status says that no worker answered. The worker
+   * stops the trainer of a terminated run, which a later run of the same name may outrun.
+   */
   checkStopped(job: string, { runId, notice }: RunStatus): void {
     const left = [...(this.trainers.get(job) ?? [])].filter(({ alive, frozen }) => alive && !frozen);
     if (left.length > 0 && notice === null)

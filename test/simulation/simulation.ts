@@ -297,13 +297,16 @@ export class Simulation {
   }
 
   /** Checks the status of a run that has ended, and counts which decisions of decide.ts were reached. Numbers and names do not distinguish them. */
-  private checkStatus({ workflowType, status: ending, isClosedByOldBuild }: Execution, status: unknown): void {
+  private checkStatus(execution: Execution, status: unknown): void {
+    const { workflowType, status: ending, isClosedByOldBuild } = execution;
     if (workflowType !== workflowTypes.trainDetector) return;
     const run = RunStatus.parse(status);
     const { runId, attempts, decisions, control } = run;
     this.oracles.checkAttempts(run);
+    const isUnfinished = ending === 'FAILED' || ending === 'CANCELLED';
+    const isItsTrainer = this.fenceHolders(runId, this.disk).at(-1)?.workflowRun === execution.runId;
     // A machine that was cut off stops its trainer later.
-    if ((ending === 'FAILED' || ending === 'CANCELLED') && !isClosedByOldBuild && !hasFault(this.scenario, 'move'))
+    if (isUnfinished && isItsTrainer && !isClosedByOldBuild && !hasFault(this.scenario, 'move'))
       this.oracles.checkStopped(runFolder(home, runId).train.dir, run);
     const epochs = Math.floor((attempts.at(-1)?.toIteration ?? 0) / this.scenario.shape.stepsPerEpoch);
     if (ending === 'COMPLETED' && control !== null && epochs < control.epochs)
