@@ -32,3 +32,6 @@ export const noticeDuringBackOff = 'notice-during-back-off';
 
 /** A GPU that failed twice is used again if no other one is free and training makes progress. */
 export const trustWorkingGpus = 'trust-working-gpus';
+
+/** A trainer that lost its watch is stopped when its run pauses or is cancelled before the next attempt watches it. */
+export const stopUnwatchedTrainer = 'stop-unwatched-trainer';

@@ -21,9 +21,12 @@ export async function stopTrainerOnError<T>(plan: RunPlan, board: StatusBoard, w
 
 function mayLeaveTrainer(error: unknown, board: StatusBoard): boolean {
   if (hasCode(error, 'UnexpectedResult')) return true;
-  if (isCancellation(error) && board.attempts.at(-1)?.outcome !== 'worker-lost') return false;
+  if (isCancellation(error) && !lostItsWatch(board)) return false;
   return patched(adoptAfterErrors);
 }
+
+/** Returns whether the newest attempt ended before its trainer, which may still be running. */
+export const lostItsWatch = ({ attempts }: StatusBoard): boolean => attempts.at(-1)?.outcome === 'worker-lost';
 
 /** Asks all trainers of the run to save and stop, and waits until they have. A host that does not answer is named. */
 export const stopTrainer = (plan: RunPlan, board: StatusBoard): Promise<void> =>

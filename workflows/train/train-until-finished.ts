@@ -13,6 +13,7 @@ import {
   adoptAfterErrors,
   countUnwatchedSteps,
   noticeDuringBackOff,
+  stopUnwatchedTrainer,
   trainAfterLostTest,
   trustWorkingGpus,
   waitForStoreInTraining,
@@ -22,7 +23,7 @@ import { startOver } from './reactions.ts';
 import { runAttempt } from './run-attempt.ts';
 import { formatWait } from './format-run.ts';
 import type { StatusBoard } from './status-board.ts';
-import { stopTrainer, stopTrainerOnError } from './stop-trainer-on-error.ts';
+import { lostItsWatch, stopTrainer, stopTrainerOnError } from './stop-trainer-on-error.ts';
 import { waitForStorage } from './wait-for-storage.ts';
 import { runMultiHostAttempt } from './run-multi-host-attempt.ts';
 import { leaveOutWaits, startAtKnownCheckpoints, type Verdict } from './verdict.ts';
@@ -71,6 +72,9 @@ async function repeatAttempts<T>(
   /** Attempt until which failures of GPUs do not count any more. */
   let trustedUntil = 0;
   for (let number = 1; ; number++) {
+    // A pause frees the GPUs, and no attempt follows a cancellation.
+    if (controls.request !== 'nothing' && lostItsWatch(board) && patched(stopUnwatchedTrainer))
+      await stopTrainer(plan, board);
     await controls.untilResumed();
     const request = {
       plan,
@@ -124,7 +128,7 @@ async function repeatAttempts<T>(
         break;
       case 'stop':
         controls.finishTraining();
-        if (attempt.outcome === 'worker-lost') await stopTrainer(plan, board);
+        if (lostItsWatch(board)) await stopTrainer(plan, board);
         throw stopFailure(attempt, verdict);
       case 'wait-for-space':
       case 'wait-for-storage': {
@@ -152,8 +156,9 @@ async function repeatAttempts<T>(
         break;
       }
       case 'adopt':
-        // A pause frees the GPUs, and no attempt follows a cancellation.
-        if (controls.request !== 'nothing' && patched(adoptAfterErrors)) await stopTrainer(plan, board);
+        // Since stopUnwatchedTrainer, the trainer is stopped before the next attempt, not before the wait.
+        if (controls.request !== 'nothing' && !patched(stopUnwatchedTrainer) && patched(adoptAfterErrors))
+          await stopTrainer(plan, board);
         break;
       case 'pause':
       case 'retry':
@@ -161,11 +166,14 @@ async function repeatAttempts<T>(
       default:
         next satisfies never;
     }
-    if (waitSeconds <= 0) continue;
-    const waitsForStore = attempt.watchError === storeError && patched(waitForStoreInTraining);
-    if (waitsForStore) board.showNotice(`The training waits for the artifact store. ${attempt.cause ?? ''}`);
-    await sleep(waitSeconds * 1000);
-    if (waitsForStore) board.showNotice(null);
+    if (waitSeconds <= 0 || (controls.request !== 'nothing' && patched(stopUnwatchedTrainer))) continue;
+    const wait = async (): Promise<void> => {
+      const waitsForStore = attempt.watchError === storeError && patched(waitForStoreInTraining);
+      if (waitsForStore) board.showNotice(`The training waits for the artifact store. ${attempt.cause ?? ''}`);
+      await sleep(waitSeconds * 1000);
+      if (waitsForStore) board.showNotice(null);
+    };
+    await (patched(stopUnwatchedTrainer) ? interruptible(wait) : wait());
   }
 }
 

@@ -179,3 +179,45 @@ test('a run that is paused while its worker is lost stops its trainer, and resum
     },
   );
 });
+
+test('a run that backs off while its trainer runs stops it at once when it is paused or cancelled', async () => {
+  const codes = ['Unexpected', 'StoreUnavailable', 'StorageUnavailable'] as const;
+  const errors = new Map<string, CodedError>();
+  const stopped: string[] = [];
+  await withWorkers(
+    {
+      runTraining: ({ plan }) => Promise.reject(toFailure(errors.get(plan.runId))),
+      waitForSpace: () => Promise.resolve({ freeBytes: 2, neededBytes: 1 }),
+      stopJobs: ({ runId }) => {
+        stopped.push(runId);
+        return Promise.resolve();
+      },
+    },
+    async (client) => {
+      /** Starts a run whose watch fails, and waits until it backs off for at least four seconds. */
+      const startBackingOff = async (code: (typeof codes)[number]) => {
+        const input = freshInput();
+        errors.set(input.name, new CodedError(code, 'The watch of the trainer failed.'));
+        const { handle } = await startRun(client, input);
+        const readAttempts = async () => RunStatus.parse(await handle.query('status')).attempts;
+        await until(async () => (await readAttempts()).length >= 4 || undefined);
+        return { handle, runId: input.name };
+      };
+      const cancel = async (code: (typeof codes)[number]) => {
+        const { handle, runId } = await startBackingOff(code);
+        await handle.cancel();
+        await expect(handle.result(), code).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+        expect(stopped.filter((one) => one === runId)).toHaveLength(1);
+      };
+      const pause = async (code: (typeof codes)[number]) => {
+        const { handle, runId } = await startBackingOff(code);
+        const { seconds } = await handle.executeUpdate(pauseUpdate);
+        expect(seconds, code).toBeLessThan(3);
+        expect(stopped.filter((one) => one === runId)).toHaveLength(1);
+        expect(RunStatus.parse(await handle.query('status')).notice).toMatch(/^Paused\./);
+        await handle.terminate();
+      };
+      await Promise.all(codes.flatMap((code) => [cancel(code), pause(code)]));
+    },
+  );
+});
