@@ -8,9 +8,11 @@ export const setTimeout = <T>(
 ): Promise<T | undefined> =>
   new Promise((resolve, reject) => {
     const timer = currentProcess().later(delayMs, () => resolve(value));
-    signal?.addEventListener('abort', () => {
+    const abort = () => {
       timer.action = undefined;
-      reject(signal.reason as Error);
-    });
-    if (signal?.aborted === true) reject(signal.reason as Error);
+      const error = new Error('The operation was aborted', { cause: signal?.reason });
+      reject(Object.assign(error, { name: 'AbortError', code: 'ABORT_ERR' }));
+    };
+    signal?.addEventListener('abort', abort);
+    if (signal?.aborted === true) abort();
   });
