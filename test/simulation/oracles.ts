@@ -104,9 +104,18 @@ export class Oracles {
    * stops the trainer of a terminated run, which a later run of the same name may outrun.
    */
   checkStopped(job: string, { runId, notice }: RunStatus): void {
+    if (notice === null) this.requireNoTrainer(job, `${runId} ended`);
+  }
+
+  /** A run that confirms a pause has stopped its trainer, which frees the GPUs. */
+  checkPaused(job: string, runId: string): void {
+    this.requireNoTrainer(job, `${runId} paused`);
+  }
+
+  private requireNoTrainer(job: string, event: string): void {
     const left = [...(this.trainers.get(job) ?? [])].filter(({ alive, frozen }) => alive && !frozen);
-    if (left.length > 0 && notice === null)
-      this.violate('no trainer behind', `${runId} ended while pid ${left.map(({ pid }) => pid).join(', ')} trains`);
+    if (left.length > 0)
+      this.violate('no trainer behind', `${event} while pid ${left.map(({ pid }) => pid).join(', ')} trains`);
   }
 
   observe(observation: TrainerObservation): void {

@@ -304,9 +304,7 @@ export class Simulation {
     const { runId, attempts, decisions, control } = run;
     this.oracles.checkAttempts(run);
     const isUnfinished = ending === 'FAILED' || ending === 'CANCELLED';
-    const isItsTrainer = this.fenceHolders(runId, this.disk).at(-1)?.workflowRun === execution.runId;
-    // A machine that was cut off stops its trainer later.
-    if (isUnfinished && isItsTrainer && !isClosedByOldBuild && !hasFault(this.scenario, 'move'))
+    if (isUnfinished && !isClosedByOldBuild && this.ownsTrainer(execution, runId))
       this.oracles.checkStopped(runFolder(home, runId).train.dir, run);
     const epochs = Math.floor((attempts.at(-1)?.toIteration ?? 0) / this.scenario.shape.stepsPerEpoch);
     if (ending === 'COMPLETED' && control !== null && epochs < control.epochs)
@@ -324,6 +322,19 @@ export class Simulation {
       this.counts.add(`decision: ${outcome} -> ${next}: ${branch}`);
     }
   }
+
+  /** Returns whether the run must stop the trainer. A machine that was cut off stops its trainer later. */
+  private ownsTrainer({ runId: workflowRun }: Execution, runId: string): boolean {
+    const holder = this.fenceHolders(runId, this.disk).at(-1);
+    return holder?.workflowRun === workflowRun && !hasFault(this.scenario, 'move');
+  }
+
+  /** Checks a run that has confirmed a pause. The old build left a trainer that had lost its watch. */
+  readonly onPaused = (run: Execution): void => {
+    const { name } = RunInput.parse(fromPayload(run.args[0]));
+    if (run.isOpen && this.ownsTrainer(run, name) && !hasFault(this.scenario, 'upgrade'))
+      this.oracles.checkPaused(runFolder(home, name).train.dir, name);
+  };
 
   private closed(execution: Execution): void {
     const { workflowType, status, failure, args } = execution;

@@ -29,6 +29,8 @@ interface World {
   server: SimulatedServer;
   host: Host;
   oracles: Oracles;
+  /** Called when a run has confirmed a pause. */
+  onPaused: (run: Execution) => void;
 }
 
 interface Start {
@@ -114,6 +116,8 @@ export class Workload {
         return;
       }
       case 'pause':
+        if (run !== undefined) void this.pause(run);
+        return;
       case 'resume':
       case 'checkpointNow':
       case 'startOver':
@@ -158,6 +162,15 @@ export class Workload {
   private startAgain(): void {
     const { workflowType, workflowId: id, input } = this.start;
     this.world.server.tryStart({ workflowType, workflowId: id, args: [toPayload(input)] });
+  }
+
+  private async pause(run: Execution): Promise<void> {
+    const { outcome } = run.update(updateNames.pause, []);
+    const isConfirmed = await outcome.then(
+      () => true,
+      () => false,
+    );
+    if (isConfirmed) this.world.onPaused(run);
   }
 
   /** Sends a trigger, or starts the retraining with it. */
