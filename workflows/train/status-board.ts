@@ -38,7 +38,7 @@ const GpuProblems = z.array(GpuProblem);
 /** Publishes the state of a run: `status` query, current details and search attributes, updated together. */
 export class StatusBoard {
   private status: RunStatus;
-  /** What a run leaves behind when it ends; null if nothing. */
+  /** What the run may have left running; null if nothing. */
   private leftover: string | null = null;
   /** Receives the GPUs that are not healthy, after each change. */
   onGpuHealth: (problems: readonly GpuProblem[]) => void = () => undefined;
@@ -122,12 +122,22 @@ export class StatusBoard {
   /** Enters a stage. A run that has ended waits for nothing, so its last notice no longer applies. */
   enter(stage: Stage): void {
     const isOver = stage === 'failed' || stage === 'cancelled';
-    this.show(isOver ? { stage, notice: this.leftover, waiting: null } : { stage });
+    const notice = this.leftover && `${this.leftover} It is stopped when the worker starts again.`;
+    this.show(isOver ? { stage, notice, waiting: null } : { stage });
   }
 
-  /** Records hosts that did not confirm that the run's trainer has stopped. */
+  /** Records which hosts did not confirm that the run's trainer has stopped. */
   leaveTrainerOn(hosts: readonly string[]): void {
-    this.leftover = `${hosts.join(', ')} did not answer, so a trainer of this run may still be running there. It is stopped when the worker starts again.`;
+    this.leftover =
+      hosts.length === 0
+        ? null
+        : `${hosts.join(', ')} did not answer, so a trainer of this run may still be running there.`;
+  }
+
+  /** Shows in a paused run what it may have left running. */
+  showLeftover(): void {
+    if (this.leftover !== null)
+      this.showNotice(`Paused, but ${this.leftover} To adopt it: everswin resume ${this.runId}`);
   }
 
   /** Adds results of the dry run. */

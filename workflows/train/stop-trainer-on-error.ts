@@ -44,5 +44,5 @@ export const stopTrainer = (plan: RunPlan, board: StatusBoard): Promise<void> =>
       }
     };
     const silent = (await Promise.all(places.map(stopOn))).filter((host) => host !== undefined);
-    if (silent.length > 0) board.leaveTrainerOn(silent);
+    board.leaveTrainerOn(silent);
   });

@@ -73,8 +73,10 @@ async function repeatAttempts<T>(
   let trustedUntil = 0;
   for (let number = 1; ; number++) {
     // A pause frees the GPUs, and no attempt follows a cancellation.
-    if (controls.request !== 'nothing' && lostItsWatch(board) && patched(stopUnwatchedTrainer))
+    if (controls.request !== 'nothing' && lostItsWatch(board) && patched(stopUnwatchedTrainer)) {
       await stopTrainer(plan, board);
+      board.showLeftover();
+    }
     await controls.untilResumed();
     const request = {
       plan,

@@ -221,3 +221,29 @@ test('a run that backs off while its trainer runs stops it at once when it is pa
     },
   );
 });
+
+test('a paused run names the worker that did not stop its trainer, until one did', async () => {
+  let isSilent = true;
+  await withWorkers(
+    {
+      runTraining: () => Promise.reject(toFailure(new CodedError('StoreUnavailable', 'The store did not answer.'))),
+      stopJobs: () => (isSilent ? Promise.reject(ApplicationFailure.nonRetryable('no answer')) : Promise.resolve()),
+    },
+    async (client) => {
+      const { handle } = await startRun(client, freshInput());
+      const readStatus = async () => RunStatus.parse(await handle.query('status'));
+      await until(async () => (await readStatus()).attempts.length >= 3 || undefined);
+      await handle.executeUpdate(pauseUpdate);
+      expect((await readStatus()).notice).toMatch(
+        /^Paused, but the GPU worker did not answer, .* To adopt it: everswin resume /,
+      );
+      await handle.executeUpdate(resumeUpdate);
+      const { length } = (await readStatus()).attempts;
+      await until(async () => (await readStatus()).attempts.length > length || undefined);
+      isSilent = false;
+      await handle.cancel();
+      await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      expect((await readStatus()).notice).toBeNull();
+    },
+  );
+});
