@@ -19,7 +19,7 @@ Results = dict[str, list[dict[str, Any]]]
 
 _MANIFEST_FIELDS = {
     **{"images": is_integer, "seconds": is_number},
-    "files": lambda value: isinstance(value, dict),
+    **dict.fromkeys(("identity", "files"), lambda value: isinstance(value, dict)),
 }
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -38,4 +39,12 @@ def test_find_returns_none_when_a_file_is_damaged_or_missing(published: Job) -> 
 
 def test_find_returns_none_without_a_manifest(published: Job) -> None:
     (published.folder / "detections.json").unlink()
+    assert find(published, IDENTITY) is None
+
+
+@pytest.mark.parametrize("field", ["identity", "images", "seconds", "files"])
+def test_find_returns_none_when_the_manifest_lacks_a_field(published: Job, field: str) -> None:
+    manifest = published.folder / "detections.json"
+    content = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({name: value for name, value in content.items() if name != field}))
     assert find(published, IDENTITY) is None
