@@ -26,8 +26,8 @@ export async function listFinishedRuns(home: string, limit: number): Promise<Lis
 
 /** Finds a finished run of a home by its workflow id. */
 export async function findFinishedRun(home: string, id: string): Promise<ListedRun | undefined> {
-  const runs = await listFinishedRuns(home, Infinity);
-  return runs.find((run) => run.id === id);
+  const run = (await listRunFolders(home)).find(({ runId, hasReport }) => hasReport && workflowIdOf(runId) === id);
+  return run && readFinishedRun(home, run.runId);
 }
 
 async function readFinishedRun(home: string, runId: string): Promise<ListedRun | undefined> {
@@ -36,7 +36,7 @@ async function readFinishedRun(home: string, runId: string): Promise<ListedRun |
   if (finished === undefined) return undefined;
   const { createdAt, seconds, metrics } = finished;
   return {
-    id: toWorkflowId(runId),
+    id: workflowIdOf(runId),
     status: 'completed',
     startedAt: createdAt - seconds.total,
     attributes: { Phase: 'done', BboxMAP: metrics.bbox.AP, SegmMAP: metrics.segm.AP },
@@ -44,7 +44,7 @@ async function readFinishedRun(home: string, runId: string): Promise<ListedRun |
   };
 }
 
-function toWorkflowId(runId: string): string {
+function workflowIdOf(runId: string): string {
   const suffix = evaluationRun('');
   return runId.endsWith(suffix) ? evaluationId(runId.slice(0, -suffix.length)) : workflowId(runId);
 }
