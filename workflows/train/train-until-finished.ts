@@ -169,14 +169,17 @@ async function repeatAttempts<T>(
         next satisfies never;
     }
     if (waitSeconds <= 0 || (controls.request !== 'nothing' && patched(stopUnwatchedTrainer))) continue;
-    const wait = async (): Promise<void> => {
-      const waitsForStore = attempt.watchError === storeError && patched(waitForStoreInTraining);
-      if (waitsForStore) board.showNotice(`The training waits for the artifact store. ${attempt.cause ?? ''}`);
-      await sleep(waitSeconds * 1000);
-      if (waitsForStore) board.showNotice(null);
-    };
+    const wait = () => waitBeforeNext(attempt, board, waitSeconds);
     await (patched(stopUnwatchedTrainer) ? interruptible(wait) : wait());
   }
+}
+
+/** Backs off after an attempt. Shows a notice meanwhile if its artifact store did not answer. */
+async function waitBeforeNext({ watchError, cause }: Attempt, board: StatusBoard, seconds: number): Promise<void> {
+  const waitsForStore = watchError === storeError && patched(waitForStoreInTraining);
+  if (waitsForStore) board.showNotice(`The training waits for the artifact store. ${cause ?? ''}`);
+  await sleep(seconds * 1000);
+  if (waitsForStore) board.showNotice(null);
 }
 
 /** Returns the highest fence that the attempts may hold. A lost one may have taken the next fence without reporting it. */
