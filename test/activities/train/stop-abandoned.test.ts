@@ -25,12 +25,18 @@ const clientWith = (describe: () => Promise<unknown>) =>
 
 const inState = (name: string) => clientWith(() => Promise.resolve({ status: { name } }));
 
-test('a trainer is stopped when its workflow has ended, and in no other case', async () => {
+/** Starts an attempt and waits until its trainer is watched. */
+async function startTraining() {
   run = await createMiniRun('--step-seconds', '0.5');
   const { dependencies, folder } = run;
   const request = { plan: miniPlan, attempt: 1, control: miniControl, rollback: null, since: 0 };
   const attempt = mockEnvironment().run(createGpuActivities(dependencies).runTraining, request);
   await until(() => readWatcher(folder.train));
+  return { dependencies, folder, attempt };
+}
+
+test('a trainer is stopped when its workflow has ended, and in no other case', async () => {
+  const { dependencies, folder, attempt } = await startTraining();
   await stopAbandonedJobs(dependencies, inState('RUNNING'));
   await stopAbandonedJobs(
     dependencies,
@@ -43,11 +49,7 @@ test('a trainer is stopped when its workflow has ended, and in no other case', a
 });
 
 test('a trainer is stopped when another machine has continued its run', async () => {
-  run = await createMiniRun('--step-seconds', '0.5');
-  const { dependencies, folder } = run;
-  const request = { plan: miniPlan, attempt: 1, control: miniControl, rollback: null, since: 0 };
-  const attempt = mockEnvironment().run(createGpuActivities(dependencies).runTraining, request);
-  await until(() => readWatcher(folder.train));
+  const { dependencies, folder, attempt } = await startTraining();
   const input = { ...miniPlan.input, artifacts: { store: 's3://bucket/runs' } };
   await writeFile(folder.plan, JSON.stringify({ ...miniPlan, input }));
   const store = localStore(`${dependencies.home}/s3`);
