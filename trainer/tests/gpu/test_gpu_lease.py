@@ -82,7 +82,9 @@ def endless() -> Callable[[JobFolder], list[str]]:
 
 
 def shows_gpus(job: JobFolder) -> list[str]:
-    return ["sh", "-c", f'echo "$CUDA_VISIBLE_DEVICES" > {job.root}/seen; exec sleep 600']
+    # Renamed, because a reader could see the file before its content.
+    seen = job.root / "seen"
+    return ["sh", "-c", f'echo "$CUDA_VISIBLE_DEVICES" > {seen}.part; mv {seen}.part {seen}; exec sleep 600']
 
 
 def waiting(job: JobFolder) -> dict[str, Any]:
