@@ -58,6 +58,8 @@ export interface StubBehavior {
   /** Longest duration of a call. */
   longestMs: number;
   device: Device;
+  /** Called when a workflow has changed the registry. */
+  onRegistryChanged: () => void;
 }
 
 /** Folder of the artifact store on the simulated disk. */
@@ -134,6 +136,7 @@ export const createControlActivities = (behavior: StubBehavior): Activities =>
     ...createRegistryActivities(
       dependenciesOf(behavior),
       (candidate) => candidate.charCodeAt(candidate.length - 1) % 2 === 0,
+      behavior.onRegistryChanged,
     ),
     joinRun: createJoinRun(),
     watchVariants: createWatchVariants(5_000),

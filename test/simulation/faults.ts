@@ -184,13 +184,19 @@ export class Faults implements CallFaults {
     });
   }
 
-  private loseGpu({ gpu, ms }: Fault & { kind: 'lose GPU' }): void {
+  private loseGpu({ gpu, ms, times, worksMs }: Fault & { kind: 'lose GPU' }): void {
     const { host, clock } = this.simulation;
     const uuid = host.gpus[gpu % host.gpus.length];
     if (uuid === undefined) return;
     this.failedGpus.add(uuid);
-    host.lostGpus.add(uuid);
-    clock.schedule(ms, () => host.lostGpus.delete(uuid));
+    const lose = (left: number) => {
+      // All faults are over once this GPU is replaced.
+      if (left === 0 || !host.gpus.includes(uuid)) return;
+      host.lostGpus.add(uuid);
+      clock.schedule(ms, () => host.lostGpus.delete(uuid));
+      clock.schedule(ms + worksMs, () => lose(left - 1));
+    };
+    lose(times);
   }
 
   private damage(which: (Fault & { kind: 'damage checkpoint' })['which']): void {

@@ -1,9 +1,11 @@
 /** Checks that must hold after every event, whatever the faults. The first violation ends a simulation. */
+import { isDeepStrictEqual } from 'node:util';
 import { type FenceHolder } from '../../activities/shared/run/fence.ts';
 import { errorCatalogue, type ErrorCode } from '../../configs/errors.ts';
 import { workflowTypes } from '../../configs/names.ts';
 import {
   RegistryState,
+  type RegistryChange,
   type RetrainStatus,
   type RunStatus,
   type Rollback,
@@ -77,6 +79,8 @@ export class Oracles {
   /** Time at which a fault damaged a checkpoint, by job and file. */
   private readonly damaged = new Map<string, number>();
   private readonly acknowledged = new Map<string, Acknowledged[]>();
+  /** Changes of the registry at its last check. */
+  private registryHistory: readonly RegistryChange[] = [];
   /** Workflows that may end with UnexpectedResult. */
   private readonly malformed = new Set<string>();
 
@@ -184,9 +188,16 @@ export class Oracles {
       this.violate('triggers', `${workflowId} completed without a decision about ${lost.join(', ')}`);
   }
 
-  /** The champion follows from the history of the registry, and each change knew the champion before it. */
+  /**
+   * The champion follows from the history of the registry, each change knew the champion before it, and no writer lost a
+   * change of another one.
+   */
   checkRegistry(text: string): void {
     const { champion, history } = RegistryState.parse(JSON.parse(text));
+    for (const [index, change] of this.registryHistory.entries())
+      if (!isDeepStrictEqual(history[index], change))
+        this.violate('champion', `the change "${change.action} ${change.version}" by ${change.who} was lost`);
+    this.registryHistory = history;
     const candidates = new Set<VersionId>();
     let derived: VersionId | null = null;
     for (const { action, version, from } of history) {

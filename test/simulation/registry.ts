@@ -28,19 +28,27 @@ const { bbox, segm, images } = aMetricsFile('', '');
 const zeros = '0'.repeat(64);
 
 /** Activities of the control worker. @param gate returns whether a candidate passes. */
-export const createRegistryActivities = (
+export function createRegistryActivities(
   dependencies: RetrainDependencies,
   gate: (candidate: VersionId) => boolean,
-): Activities => ({
-  detectChanges: createDetectChanges(dependencies),
-  readModel: createReadModel(dependencies),
-  readVersion: createReadVersion(dependencies),
-  changeModel: createChangeModel(dependencies),
-  evaluateGate: ({ candidate }: { candidate: VersionId }) => {
-    const passed = gate(candidate);
-    return Promise.resolve({ passed, why: passed ? 'passed' : 'rejected: worse', evidence: 'e'.repeat(64) });
-  },
-});
+  onChanged: () => void,
+): Activities {
+  const changeModel = createChangeModel(dependencies);
+  return {
+    detectChanges: createDetectChanges(dependencies),
+    readModel: createReadModel(dependencies),
+    readVersion: createReadVersion(dependencies),
+    changeModel: async (...args: Parameters<typeof changeModel>) => {
+      const state = await changeModel(...args);
+      onChanged();
+      return state;
+    },
+    evaluateGate: ({ candidate }: { candidate: VersionId }) => {
+      const passed = gate(candidate);
+      return Promise.resolve({ passed, why: passed ? 'passed' : 'rejected: worse', evidence: 'e'.repeat(64) });
+    },
+  };
+}
 
 /** Publishes a version as the real activity does: its files, version.json, and then the change to candidate. */
 export const createPublishCandidate =

@@ -8,7 +8,9 @@ export type Action =
   | { kind: 'stopAfterEpoch' | 'extendEpochs'; epochs: number }
   /** Resets the workflow by so many workflow tasks. */
   | { kind: 'reset'; tasks: number }
-  | { kind: 'change data' | 'trigger' | 'approve' | 'roll back' };
+  | { kind: 'change data' | 'trigger' | 'approve' }
+  /** Changes the champion by hand. */
+  | { kind: 'roll back' | 'promote' };
 
 /** What the user started: one training, a model that is retrained, or a sweep of two variants. */
 type Workload = 'train' | 'retrain' | 'sweep';
@@ -47,7 +49,8 @@ export type Fault =
   | { kind: 'call error'; place: Place; code: (typeof passingErrors)[number]; calls: number; count: number }
   | { kind: 'fill disk'; ms: number }
   | { kind: 'damage checkpoint'; which: (typeof damages)[number] }
-  | { kind: 'lose GPU'; gpu: number; ms: number }
+  /** A GPU is lost for a time, works again for a time, and so on. */
+  | { kind: 'lose GPU'; gpu: number; ms: number; times: number; worksMs: number }
   | { kind: 'fail ranks'; line: string }
   | { kind: 'hang ranks' };
 
@@ -105,7 +108,7 @@ const faultKinds: FaultKind[] = [
   'fail ranks',
   'hang ranks',
 ];
-const retrainActions: Action['kind'][] = ['change data', 'trigger', 'trigger', 'approve', 'roll back'];
+const retrainActions: Action['kind'][] = ['change data', 'trigger', 'trigger', 'approve', 'roll back', 'promote'];
 const actionKinds: Action['kind'][] = [
   'pause',
   'checkpointNow',
@@ -169,6 +172,8 @@ export function planScenario(seed: string): Scenario {
     add(moment, { action: planAction(random, kind) });
     if (kind === 'pause' && random.chance(0.8))
       add({ ...moment, atMs: moment.atMs + random.between(100, 40_000) }, { action: { kind: 'resume' } });
+    // Two people decide at the same time.
+    if (kind === 'promote' && random.chance(0.5)) add(moment, { action: { kind } });
   }
   return {
     seed,
@@ -248,7 +253,13 @@ function planFault(random: Random, kind: FaultKind): Fault {
     case 'damage checkpoint':
       return { kind, which: random.pick(damages) };
     case 'lose GPU':
-      return { kind, gpu: random.pick([0, 0, 0, 1]), ms: random.between(1_000, random.pick([8_000, 60_000, 300_000])) };
+      return {
+        kind,
+        gpu: random.pick([0, 0, 0, 1]),
+        ms: random.between(1_000, random.pick([8_000, 60_000, 300_000])),
+        times: random.chance(0.7) ? 1 : 1 + random.count(2),
+        worksMs: random.between(2_000, 20_000),
+      };
     case 'fail ranks':
       return { kind, line: random.pick(failureLines) };
     case 'move':

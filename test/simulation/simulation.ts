@@ -120,6 +120,7 @@ export class Simulation {
       failureRate: scenario.stubFailureRate,
       longestMs: scenario.stubLongestMs,
       device: scenario.gpus === 0 ? 'cpu' : 'cuda',
+      onRegistryChanged: this.onRegistryChanged,
     };
     this.host = this.createHost('machine', 1_000);
     this.secondHost = this.createHost('second-machine', 500_000);
@@ -393,6 +394,8 @@ export class Simulation {
     const text = this.newestPointer(modelKeys('sim').state);
     if (text !== undefined) this.oracles.checkRegistry(text);
   }
+
+  readonly onRegistryChanged = (): void => this.checkRegistry();
 
   /** Newest version of a pointer in the artifact store. */
   private newestPointer(key: string): string | undefined {

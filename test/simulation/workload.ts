@@ -1,6 +1,11 @@
 /** The users of a simulation: what they start, what they request, and how they take care of what waits for them. */
 import { retrainTrigger } from '../../activities/retrain/retrain-trigger.ts';
-import { changeRegistry, previousChampion, readRegistry } from '../../activities/registry/registry-state.ts';
+import {
+  changeRegistry,
+  previousChampion,
+  readRegistry,
+  type ChangeRequest,
+} from '../../activities/registry/registry-state.ts';
 import { localStore } from '../../activities/shared/store/local-store.ts';
 import {
   approvalUpdateNames,
@@ -10,7 +15,7 @@ import {
   workflowId,
   workflowTypes,
 } from '../../configs/names.ts';
-import { RetrainInput, RunInput, SweepInput } from '../../configs/schema/index.ts';
+import { RetrainInput, RunInput, SweepInput, type RegistryState, type VersionId } from '../../configs/schema/index.ts';
 import { miniInput } from '../helpers/mini-plan.ts';
 import { omitRunName } from '../helpers/omit-run-name.ts';
 import type { Random } from '../chaos/random.ts';
@@ -31,6 +36,8 @@ interface World {
   oracles: Oracles;
   /** Called when a run has confirmed a pause. */
   onPaused: (run: Execution) => void;
+  /** Called when a user has changed the registry. */
+  onRegistryChanged: () => void;
 }
 
 interface Start {
@@ -138,7 +145,9 @@ export class Workload {
         ]);
         return;
       case 'roll back':
-        return this.rollBack();
+        return this.changeChampion((state) => ({ action: 'rollback', version: previousChampion(state) }));
+      case 'promote':
+        return this.changeChampion((state) => ({ action: 'promote', version: newestRival(state) }));
       default:
         action satisfies never;
     }
@@ -187,16 +196,16 @@ export class Workload {
     oracles.triggerSent(id, who);
   }
 
-  /** Makes the previous champion the champion, as `everswin models rollback` does. */
-  private rollBack(): void {
-    const { host, clock } = this.world;
+  /** Changes the registry as `everswin models` does. */
+  private changeChampion(decide: (state: RegistryState) => Pick<ChangeRequest, 'action' | 'version'>): void {
+    const { host, clock, onRegistryChanged } = this.world;
     const user = host.start({ name: 'user' });
     const change = async () => {
       const opened = localStore(store);
       const { state } = await readRegistry(opened, name);
-      const version = previousChampion(state);
-      const request = { action: 'rollback', version, who: 'a user', why: 'it was better', evidence: null } as const;
+      const request = { ...decide(state), who: `user ${user.pid}`, why: 'it is better', evidence: null };
       await changeRegistry(opened, name, request, { expected: state.champion, at: clock.now / 1000 });
+      onRegistryChanged();
     };
     user.run(() => {
       change().then(
@@ -205,4 +214,11 @@ export class Workload {
       );
     });
   }
+}
+
+/** Returns the newest version that is not the champion. */
+function newestRival({ champion, history }: RegistryState): VersionId {
+  const rival = history.findLast(({ version }) => version !== champion);
+  if (rival === undefined) throw new Error('there is no version to promote');
+  return rival.version;
 }
