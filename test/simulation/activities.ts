@@ -159,6 +159,6 @@ export function createGpuActivities(behavior: StubBehavior): Activities {
     waitForSpace: createWaitForSpace(dependencies),
     waitForGpus: createWaitForGpus(dependencies),
     runTest: createRunTest(dependencies),
-    publishCandidate: createPublishCandidate(dependencies),
+    publishCandidate: createPublishCandidate(dependencies, behavior.onRegistryChanged),
   });
 }

@@ -57,7 +57,15 @@ const longestHistory = 4_096;
 /** A machine that reaches the store again stops the trainer of a run that has moved within this time. */
 const longestSupersededMs = 120_000;
 /** Codes that only a passing fault or a defect explains. No run may end with them. */
-const passingCodes: ErrorCode[] = ['Unexpected', 'UnexpectedResult', 'StaleAttempt', 'WorkerStopping', 'TrainerLocked'];
+const passingCodes: ErrorCode[] = [
+  'Unexpected',
+  'UnexpectedResult',
+  'StaleAttempt',
+  'WorkerStopping',
+  'TrainerLocked',
+  'StoreUnavailable',
+  'StorageUnavailable',
+];
 
 export class Oracles {
   violation: Violation | undefined;

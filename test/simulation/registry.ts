@@ -52,7 +52,7 @@ export function createRegistryActivities(
 
 /** Publishes a version as the real activity does: its files, version.json, and then the change to candidate. */
 export const createPublishCandidate =
-  ({ openStore }: RetrainDependencies) =>
+  ({ openStore }: RetrainDependencies, onChanged: () => void) =>
   ({ model, store: address, runId, fingerprint, who, why }: Candidate): Promise<VersionId> =>
     withHeartbeat(
       () => `publishing ${runId}`,
@@ -84,6 +84,7 @@ export const createPublishCandidate =
         const change = { action: 'candidate', version: id, who, why, evidence: null } as const;
         const at = currentProcess().clock.now / 1000;
         await changeRegistry(store, model, change, { expected: state.champion, at, signal });
+        onChanged();
         return id;
       },
     );

@@ -56,7 +56,7 @@ export type Fault =
 
 /** States of a run at which faults and requests matter most. Times alone rarely hit them. */
 const milestones = ['attempt', 'ranks started', 'checkpoint', 'last checkpoint', 'timeout'] as const;
-export type Milestone = (typeof milestones)[number];
+export type Milestone = (typeof milestones)[number] | 'registry change';
 
 interface Moment {
   /** Time since the start, or since the milestone. */
@@ -167,8 +167,8 @@ export function planScenario(seed: string): Scenario {
   const mostActions = workload === 'retrain' ? 6 : 3;
   const actions = enabledActions.length === 0 ? 0 : Math.floor(random.next() * mostActions);
   for (let count = 0; count < actions; count++) {
-    const moment = momentOf(random);
     const kind = random.pick(enabledActions);
+    const moment = kind === 'promote' || kind === 'roll back' ? afterRegistryChange(random) : momentOf(random);
     add(moment, { action: planAction(random, kind) });
     if (kind === 'pause' && random.chance(0.8))
       add({ ...moment, atMs: moment.atMs + random.between(100, 40_000) }, { action: { kind: 'resume' } });
@@ -205,6 +205,12 @@ function momentOf(random: Random): Moment {
   const after = { milestone: random.pick(milestones), count: random.count(3) };
   return { atMs: random.between(0, random.chance(0.5) ? 300 : 3_000), after };
 }
+
+/** Returns a moment at which the registry has versions, and a workflow may be changing it. */
+const afterRegistryChange = (random: Random): Moment => ({
+  atMs: random.between(0, random.chance(0.5) ? 50 : 3_000),
+  after: { milestone: 'registry change', count: random.count(3) },
+});
 
 function planAction(random: Random, kind: Action['kind']): Action {
   if (kind === 'stopAfterEpoch') return { kind, epochs: random.count(2) };

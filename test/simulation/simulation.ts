@@ -395,7 +395,11 @@ export class Simulation {
     if (text !== undefined) this.oracles.checkRegistry(text);
   }
 
-  readonly onRegistryChanged = (): void => this.checkRegistry();
+  /** A workflow or a user has changed the registry. */
+  readonly onRegistryChanged = (): void => {
+    this.checkRegistry();
+    this.reached('registry change');
+  };
 
   /** Newest version of a pointer in the artifact store. */
   private newestPointer(key: string): string | undefined {
