@@ -1,5 +1,4 @@
 import { readdir, readFile, realpath } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jobFolder, runFolder, type JobFolder } from '../../configs/paths.ts';
 import { TrainerOwner } from '../../configs/schema/index.ts';
@@ -8,7 +7,7 @@ import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { ignoreStorageErrors } from '../shared/files/storage-error.ts';
 import { listParents } from '../shared/trainer/process-descendants.ts';
-import { isAlive, processStartTicks } from '../shared/trainer/process-identity.ts';
+import { isAlive, isOnThisHost, processStartTicks } from '../shared/trainer/process-identity.ts';
 import { trainerGraceSeconds } from '../shared/trainer/trainer-argv.ts';
 
 const pollMs = 50;
@@ -99,7 +98,7 @@ async function readSupervisor(job: string): Promise<boolean> {
   const owner = await readJson(jobFolder(job).owner, TrainerOwner);
   if (owner === undefined) return false;
   // Slurm starts ranks here for a supervisor on another host, whose state is unknown here.
-  return owner.host !== hostname() || (await isAlive(owner));
+  return !(await isOnThisHost(owner)) || (await isAlive(owner));
 }
 
 const resolvePath = (path: string): Promise<string | undefined> =>

@@ -6,10 +6,13 @@ import { systemErrorCode } from '../errors/coded-error.ts';
 /** Identity of a process that survives pid reuse, because a recycled pid has another start time. */
 type ProcessIdentity = Pick<TrainerOwner, 'host' | 'boot' | 'pid' | 'startTicks'>;
 
-/** Returns whether the process is alive on this host, which may have been renamed since the process started. */
-export const isAlive = async ({ host, boot, pid, startTicks }: ProcessIdentity): Promise<boolean> =>
-  (host === hostname() || (boot !== undefined && boot === (await readBootId()))) &&
-  (await processStartTicks(pid)) === startTicks;
+/** Returns whether the process is alive on this host. */
+export const isAlive = async (process: ProcessIdentity): Promise<boolean> =>
+  (await isOnThisHost(process)) && (await processStartTicks(process.pid)) === process.startTicks;
+
+/** Returns whether a process was started on this host, which may have been renamed since. */
+export const isOnThisHost = async ({ host, boot }: Pick<ProcessIdentity, 'host' | 'boot'>): Promise<boolean> =>
+  host === hostname() || (boot !== undefined && boot === (await readBootId()));
 
 const readBootId = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 

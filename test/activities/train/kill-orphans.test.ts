@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
@@ -77,6 +77,16 @@ test('killOrphans keeps a job whose owner cannot be read, and kills the orphans 
   } finally {
     rankOfOther.kill('SIGKILL');
   }
+});
+
+test('killOrphans kills the orphans of a machine that was renamed since', async () => {
+  const { supervisor, rank, outcome, home } = await startIgnoringSigterm();
+  const { owner } = runFolder(home, 'mini').train;
+  const record = JSON.parse(await readFile(owner, 'utf8')) as object;
+  await killAndWait(supervisor);
+  await writeFile(owner, JSON.stringify({ ...record, host: 'old-name' }));
+  expect(await killOrphans(home, 0)).toMatchObject([{ pid: rank }]);
+  await outcome;
 });
 
 test('killOrphans finds the orphans of a run whose folder is a symbolic link', async () => {
