@@ -38,7 +38,6 @@ async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifie
   const prepared = await prepareRun(planned, input, board, notices);
 
   board.enter('training');
-  await prepared.machinesChecked;
   const { priority } = input;
   const onVerdict = problemNotifier(board, notices);
   board.onGpuHealth = gpuNotifier(notices);
@@ -46,5 +45,5 @@ async function runPipeline(input: RunInput, board: StatusBoard, notices: Notifie
     if (!board.steps.some(({ step }) => step === 'training')) board.addSteps(trainingOutcome(board.attempts));
     return testAndReport(prepared, board, notices, { priority, startedAt, pausedSeconds: controls.pausedSeconds });
   };
-  return trainUntilFinished(prepared.plan, board, controls, { priority, onVerdict, finish });
+  return trainUntilFinished(prepared, board, controls, { priority, onVerdict, finish });
 }

@@ -4,6 +4,7 @@ import { hostsOf, trainingGpus } from '../../configs/schema/plan-hosts.ts';
 import type { Attempt, Rollback, RunPlan, TrainerControl } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
+import type { PreparedRun } from './prepare-run.ts';
 import { hasCode } from '../support/coded-failure.ts';
 import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
@@ -40,12 +41,13 @@ interface TrainingOptions<T> {
  * the next attempt looks for others, or asks. However it ends, every accepted update is answered first.
  */
 export async function trainUntilFinished<T>(
-  plan: RunPlan,
+  { plan, machinesChecked }: PreparedRun,
   board: StatusBoard,
   controls: ControlHandlers,
   options: TrainingOptions<T>,
 ): Promise<T> {
   try {
+    await machinesChecked;
     return await repeatAttempts(plan, board, controls, options);
   } finally {
     controls.finishTraining();

@@ -58,19 +58,21 @@ const refusalOf = async (update: Promise<unknown>): Promise<string> => {
 const failForGood = (): Promise<Attempt> =>
   Promise.reject(ApplicationFailure.nonRetryable('the data set is invalid', 'DatasetInvalid'));
 
-test('checkpointNow is answered when the run fails before the checkpoint', async () => {
-  let fail: () => void = () => undefined;
-  const hasToFail = new Promise<void>((resolve) => (fail = resolve));
-  const runTraining = () => hasToFail.then(failForGood);
-  await withWorkers({ runTraining }, async (client) => {
-    const { handle } = await startRun(client, freshInput());
-    await until(async () => (await statusOf(handle)).stage === 'training' || undefined);
-    const request = await handle.startUpdate(checkpointNowUpdate, { waitForStage: 'ACCEPTED' });
-    fail();
-    await expect(handle.result()).rejects.toThrow();
-    expect(await request.result()).toEqual({ checkpoint: null });
-  });
-});
+test.each(['runTraining', 'checkMachine'])(
+  'checkpointNow is answered when %s fails before the checkpoint',
+  async (name) => {
+    let fail: () => void = () => undefined;
+    const hasToFail = new Promise<void>((resolve) => (fail = resolve));
+    await withWorkers({ [name]: () => hasToFail.then(failForGood) }, async (client) => {
+      const { handle } = await startRun(client, freshInput());
+      await until(async () => (await statusOf(handle)).stage === 'training' || undefined);
+      const request = await handle.startUpdate(checkpointNowUpdate, { waitForStage: 'ACCEPTED' });
+      fail();
+      await expect(handle.result()).rejects.toThrow();
+      expect(await request.result()).toEqual({ checkpoint: null });
+    });
+  },
+);
 
 const finish = ({ attempt }: TrainingRequest): Promise<Attempt> => Promise.resolve(anAttempt({ attempt }));
 
