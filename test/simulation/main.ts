@@ -66,14 +66,14 @@ async function runRange(): Promise<boolean> {
     jobs: Number(values.jobs),
     stopsAtViolation: false,
     signal: stop.signal,
-    onProgress: ({ seeds, failures }) => {
+    onProgress: ({ seeds, failures }, latest) => {
+      for (const failure of latest.failures) console.log(formatFailure(failure));
       if (performance.now() - reportedAt < reportEveryMs) return;
       reportedAt = performance.now();
       console.log(`${seeds} seeds, ${failures.length} violations`);
     },
   });
   const seconds = (performance.now() - startedAt) / 1000;
-  for (const failure of summary.failures) console.log(formatFailure(failure));
   console.log(formatSummary(summary, seconds));
   if (stop.signal.aborted)
     console.log(`Stopped. Continue: everswin simulate --from ${Number(values.from) + summary.seeds}`);

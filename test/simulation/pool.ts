@@ -24,7 +24,8 @@ export type JobRequest = SeedsRequest | SeedRequest;
 
 interface SeedRange extends SeedsRequest {
   jobs: number;
-  onProgress: (summary: Summary) => void;
+  /** @param latest summary of the seeds since the last call. */
+  onProgress: (total: Summary, latest: Summary) => void;
   /** Ends the range early; the result then covers the seeds until now. */
   signal?: AbortSignal;
 }
@@ -46,7 +47,7 @@ export const simulateRange = (
         next += request.count;
         const summary = (await ask(child, request)) as Summary;
         total = addSummaries(total, summary);
-        onProgress(total);
+        onProgress(total, summary);
       }
     };
     await Promise.all(children.map(runJob));
