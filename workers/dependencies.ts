@@ -45,6 +45,7 @@ export function createDependencies(device: Device): ActivityDependencies {
     openStore: openNamed,
     findWeights: createFindWeights({ home, catalog, openStore: openNamed }),
     s3Server: { endpoint, region },
+    drains: false,
     pagesUrl: env.EVERSWIN_PAGES_URL,
     versions: readVersions(),
     notificationTargets: readNotificationTargets(),

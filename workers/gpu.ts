@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { createGpuActivities } from '../activities/index.ts';
 import { reportLostWatchers } from '../activities/train/report-lost-watchers.ts';
+import { stopTrainers } from '../activities/train/stop-trainers.ts';
 import { stopAbandonedJobs } from '../activities/train/stop-abandoned.ts';
 import { listGpus } from '../activities/shared/trainer/gpu-inventory.ts';
 import { killOrphans } from '../activities/train/kill-orphans.ts';
@@ -18,14 +19,21 @@ const maxWaitingTasks = 8;
 /** Bounds how long a trainer runs whose workflow was terminated. */
 const abandonedEveryMs = 30_000;
 
+export interface GpuWorkerOptions {
+  /** `cpu` runs trainings and tests without GPUs. */
+  device: 'cpu' | 'cuda';
+  /** Whether a stop of the worker also stops its jobs, which save. */
+  drains: boolean;
+}
+
 type Dependencies = ReturnType<typeof createDependencies>;
 
 /**
  * Runs the GPU worker until SIGTERM or SIGINT. It runs as many trainings and tests in parallel as the GPUs permit.
- * @param device `cpu` runs them without GPUs.
+ * Trainings outlive it, unless it drains.
  */
-export async function runGpuWorker(server: TemporalServer, device: 'cpu' | 'cuda'): Promise<void> {
-  const dependencies = createDependencies(device);
+export async function runGpuWorker(server: TemporalServer, { device, drains }: GpuWorkerOptions): Promise<void> {
+  const dependencies = { ...createDependencies(device), drains };
   const { EVERSWIN_HOST: host } = readEnv();
   if (device === 'cuda') {
     const gpus = await listGpus(dependencies.python);
@@ -39,6 +47,7 @@ export async function runGpuWorker(server: TemporalServer, device: 'cpu' | 'cuda
     (client) => {
       void sweep(dependencies.home);
       void stopAbandoned(dependencies, client);
+      if (drains) stopTrainersOnSignal(dependencies.home);
       return reportLostWatchers(dependencies.home, client);
     },
   );
@@ -77,4 +86,10 @@ async function stopAbandoned(dependencies: Dependencies, { workflow }: Client): 
     await stopAbandonedJobs(dependencies, workflow).catch((error: unknown) => console.error(error));
     await sleep(abandonedEveryMs, undefined, { ref: false });
   }
+}
+
+/** Stops all trainers as soon as the worker does. Activities stop the jobs that they watch; this also stops the others. */
+function stopTrainersOnSignal(home: string): void {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => void stopTrainers(home).catch((error: unknown) => console.error(error)));
 }

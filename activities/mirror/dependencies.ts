@@ -7,4 +7,6 @@ export interface MirrorDependencies {
   openStore: OpenStore;
   /** S3 endpoint and region for stores that another process opens; undefined uses the defaults of AWS. */
   s3Server: { endpoint: string | undefined; region: string | undefined };
+  /** Whether a stop of this worker also stops its jobs, which save. The store then gets what they saved. */
+  drains: boolean;
 }

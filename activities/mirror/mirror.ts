@@ -27,7 +27,8 @@ const isLocal = ({ input }: RunPlan): boolean => input.artifacts.store === 'loca
 
 /**
  * Mirrors the run to its artifact store while `work` follows its trainer. Errors of the store do not affect the work. A
- * training that has finished waits until the store has its last checkpoint, because another machine may test it.
+ * training that has finished waits until the store has its last checkpoint, because another machine may test it. So does
+ * one that was stopped by a worker that drains, because the disk of a container ends with it.
  */
 export async function withMirror(
   { dependencies, plan, fence, running, onRemote }: MirroredWork,
@@ -35,6 +36,9 @@ export async function withMirror(
 ): Promise<JobOutcome> {
   if (isLocal(plan)) return work();
   const mirror = startMirror(dependencies, plan, fence);
+  const context = Context.current();
+  const isCancelled = () => context.cancellationSignal.aborted;
+  const isDraining = () => dependencies.drains && context.cancellationDetails?.workerShutdown === true;
   let isStopped = false;
   const timer = setInterval(() => {
     const state = mirror.state();
@@ -47,7 +51,8 @@ export async function withMirror(
   }, 1_000);
   try {
     const outcome = await work();
-    if ('exit' in outcome && outcome.exit.reason === 'finished') await flushWhileStoreWorks(mirror);
+    const isFinished = 'exit' in outcome && outcome.exit.reason === 'finished';
+    if (isFinished || isDraining()) await flushWhileStoreWorks(mirror, () => isCancelled() && !isDraining());
     return outcome;
   } finally {
     clearInterval(timer);
@@ -55,13 +60,13 @@ export async function withMirror(
   }
 }
 
-async function flushWhileStoreWorks(mirror: MirrorProcess): Promise<void> {
-  const failure = new AbortController();
+async function flushWhileStoreWorks(mirror: MirrorProcess, isCancelled: () => boolean): Promise<void> {
+  const end = new AbortController();
   const timer = setInterval(() => {
-    if (mirror.state().problem !== null) failure.abort();
+    if (mirror.state().problem !== null || isCancelled()) end.abort();
   }, 1_000);
   try {
-    await mirror.flush(AbortSignal.any([failure.signal, Context.current().cancellationSignal]));
+    await mirror.flush(end.signal);
   } finally {
     clearInterval(timer);
   }

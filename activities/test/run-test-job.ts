@@ -41,6 +41,7 @@ export async function runTestJob(
       running,
       fence,
       progressFile: job.progress,
+      drains: dependencies.drains,
       onEvents: (events) => {
         for (const event of events) {
           if (event.type !== 'tested') continue;

@@ -21,6 +21,8 @@ const neverAborted = new AbortController().signal;
 interface FollowedJob extends Omit<JobWatch, 'progress'> {
   /** Path of the progress.jsonl whose new events are reported. */
   progressFile: string;
+  /** Whether a stop of this worker also stops the job. */
+  drains: boolean;
   /** Called when the folder of the job was deleted. The job is then stopped. */
   onFolderLost?: () => void;
 }
@@ -29,7 +31,7 @@ interface FollowedJob extends Omit<JobWatch, 'progress'> {
  * Follows a job until it ends, and handles the cancellation of this activity. If the workflow requested the cancellation,
  * the outcome of the stopped job is returned, so that the workflow learns what was saved. Heartbeat while it runs.
  */
-export async function followJob({ progressFile, onFolderLost, ...job }: FollowedJob): Promise<JobOutcome> {
+export async function followJob({ progressFile, drains, onFolderLost, ...job }: FollowedJob): Promise<JobOutcome> {
   const { cancellationSignal, info } = Context.current();
   const watch = { ...job, progress: new ProgressReader(progressFile) };
   const task: WatchedTask = {
@@ -39,7 +41,7 @@ export async function followJob({ progressFile, onFolderLost, ...job }: Followed
   };
   await writeWatcher(watch.job, task);
   const outcome = await watchJob(watch, cancellationSignal).catch((error: unknown) => {
-    if (error === cancellationSignal.reason) return handleCancellation(watch);
+    if (error === cancellationSignal.reason) return handleCancellation(watch, drains);
     if (!(error instanceof CodedError) || error.code !== 'RunFolderLost') throw error;
     onFolderLost?.();
     return saveIntoNewFolder(watch);
@@ -64,12 +66,13 @@ async function saveIntoNewFolder(watch: JobWatch): Promise<JobOutcome> {
   return watchJob(watch, neverAborted);
 }
 
-async function handleCancellation(watch: JobWatch): Promise<JobOutcome> {
+async function handleCancellation(watch: JobWatch, drains: boolean): Promise<JobOutcome> {
   const { job, fence } = watch;
   const { owner } = watch.running;
   const { cancellationDetails: details, cancellationSignal } = Context.current();
   if (details?.workerShutdown) {
-    if (await isStopping(watch)) return watchJob(watch, neverAborted);
+    if (drains) await requestStop(owner);
+    if (drains || (await isStopping(watch))) return watchJob(watch, neverAborted);
     await reportLastEvents(watch);
     throw new CodedError(
       'WorkerStopping',

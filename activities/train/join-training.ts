@@ -43,6 +43,7 @@ async function joinAttempt(
       running: trainer,
       fence: rendezvous.fence,
       progressFile: job.progress,
+      drains: dependencies.drains,
       onEvents: () => undefined,
     });
   return summarizeHostTrainer(await dependencies.gpus.withGpusHeld(follow));

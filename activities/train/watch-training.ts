@@ -23,7 +23,9 @@ export function watchTraining(
     void gpuWatch.onEvents(events, running);
   };
   const onFolderLost = () => progress.setFolderLost();
-  const follow = () => followJob({ job, running, fence, progressFile: folder.train.progress, onEvents, onFolderLost });
+  const { drains } = dependencies;
+  const progressFile = folder.train.progress;
+  const follow = () => followJob({ job, running, fence, progressFile, drains, onEvents, onFolderLost });
   const followWithControl = () =>
     withControlUpdates(folder.train, fence, ({ epochs }) => progress.setEpochs(epochs), follow);
   const onRemote = (copy: RemoteCopy) => progress.setRemoteCopy(copy);

@@ -16,11 +16,12 @@ export async function controlWorker({ address }: { address?: string | undefined 
 export async function gpuWorker(options: {
   address?: string | undefined;
   device?: 'cpu' | 'cuda' | undefined;
+  drain?: boolean | undefined;
 }): Promise<void> {
   const server = await findWorkerServer(options.address);
-  const device = options.device ?? chooseDevice();
-  console.log(`GPU worker (${device}), ${formatServer(server)}`);
-  await runGpuWorker(server, device);
+  const { device = chooseDevice(), drain: drains = false } = options;
+  console.log(`GPU worker (${device}${drains ? ', drains when stopped' : ''}), ${formatServer(server)}`);
+  await runGpuWorker(server, { device, drains });
 }
 
 /** @throws Error when the stack of this folder already runs the workers: two of a kind must not share a home. */

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { ensureMiniCoco } from '../../activities/inputs/mini-coco.ts';
 import { processStartTicks } from '../../activities/shared/trainer/process-identity.ts';
+import { stopTrainers } from '../../activities/train/stop-trainers.ts';
 import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
@@ -24,7 +25,6 @@ import {
   temporalServer,
 } from './process-specs.ts';
 import { readStackFile, stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
-import { stopTrainers } from './stop-trainers.ts';
 import type { Restart } from './supervised-process.ts';
 import { waitForServer } from './temporal-server.ts';
 

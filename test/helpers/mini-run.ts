@@ -66,6 +66,7 @@ export function miniDependencies(home: string, ...switches: string[]): ActivityD
     openStore: () => localStore(`${home}/store`),
     findWeights: createFindWeights({ home, catalog: noCatalog, openStore: () => localStore(`${home}/store`) }),
     s3Server: { endpoint: undefined, region: undefined },
+    drains: false,
     pagesUrl: undefined,
     versions: miniPlan.versions,
     notificationTargets: new Map(),

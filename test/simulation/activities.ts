@@ -83,6 +83,7 @@ const dependenciesOf = ({ device }: StubBehavior): TrainDependencies => ({
   preparer: miniPreparer,
   openStore: () => localStore(store),
   s3Server: { endpoint: undefined, region: undefined },
+  drains: false,
 });
 
 const planOf = (input: RunInput, purpose: string | undefined, dataVersion: number): RunPlan => ({

@@ -100,7 +100,8 @@ function addWorkerCommands(program: Command): void {
     .command('gpu')
     .description('run trainings and tests on this machine')
     .addOption(deviceOption())
+    .option('--drain', 'on SIGTERM, let trainings save and stop first; without it, they continue for the next worker')
     .addOption(addressOption())
-    .addHelpText('after', examples('everswin worker gpu --address temporal.lab:7233'))
+    .addHelpText('after', examples('everswin worker gpu --address temporal.lab:7233', 'everswin worker gpu --drain'))
     .action(async (options) => (await import('../worker.ts')).gpuWorker(options));
 }

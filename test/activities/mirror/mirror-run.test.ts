@@ -36,7 +36,7 @@ test('mirrorRun takes over a run that another machine trained, and refuses one w
   await store.replace(mirrorKeys(runId).pointer, pointer, { ifMatch: found?.etag ?? null });
 
   const plan: RunPlan = { ...miniPlan, input: { ...miniPlan.input, artifacts: { store: address } } };
-  const mirrorRun = createMirrorRun({ home: homeOf(here), openStore: open, s3Server: s3 });
+  const mirrorRun = createMirrorRun({ home: homeOf(here), openStore: open, s3Server: s3, drains: false });
   const mirror = (trained: number) => mockEnvironment().run(mirrorRun, plan, trained);
   await expect(mirror(20)).rejects.toMatchObject({ code: 'CheckpointsLost' });
   await mirror(10);

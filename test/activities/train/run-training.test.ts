@@ -1,11 +1,14 @@
 import { access, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
 import { execa } from 'execa';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
+import { readRunPointer } from '../../../activities/mirror/run-pointer-writer.ts';
 import { isAlive } from '../../../activities/shared/trainer/process-identity.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
+import { openStore } from '../../../activities/shared/store/open-store.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { Watcher } from '../../../activities/shared/trainer/watcher-file.ts';
 import type { TrainingRequest } from '../../../activities/train/training-request.ts';
@@ -332,6 +335,23 @@ describe('a canceled attempt', () => {
     environment.cancel('RESET', new ActivityCancellationDetails({ reset: true }));
     await expect(attempt).rejects.toMatchObject({ type: 'StaleAttempt', details: [{ watched: { fence: 1 } }] });
     expect(await isAlive(owner)).toBe(true);
+  });
+
+  test('saves into the artifact store when its worker drains', async () => {
+    run = await createMiniRun('--step-seconds', '0.4');
+    const { home } = run.dependencies;
+    const address = pathToFileURL(`${home}/mirrored`).href;
+    const store = openStore(address, { home, s3: run.dependencies.s3Server });
+    const environment = mockEnvironment();
+    const mini = { ...run, dependencies: { ...run.dependencies, drains: true, openStore: () => store } };
+    const plan = { ...miniPlan, input: { ...miniPlan.input, artifacts: { store: address } } };
+    const attempt = start(mini, 1, { plan }, environment);
+    await liveTrainer(run);
+    environment.cancel('WORKER_SHUTDOWN', new ActivityCancellationDetails({ workerShutdown: true }));
+    const { outcome, toIteration } = await attempt;
+    expect(outcome).toBe('preempted');
+    const found = await readRunPointer(store, plan.runId);
+    expect(found?.pointer.checkpoints).toMatchObject([{ iteration: toIteration }]);
   });
 
   test('throws CancelledFailure when the activity was paused', async () => {

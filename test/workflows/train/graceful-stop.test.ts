@@ -17,11 +17,14 @@ const hasStepped = async ({ folder }: MiniRun) =>
   (await readProgress(folder.train.progress)).some((one) => one.type === 'step' && one.iteration >= 4);
 
 /** Trains with one GPU worker, stops it after four steps, and finishes with another one. */
-async function replaceWorker(stop: (worker: Worker, stopTrainer: () => Promise<void>) => Promise<void>) {
+async function replaceWorker(
+  stop: (worker: Worker, stopTrainer: () => Promise<void>) => Promise<void>,
+  drains = false,
+) {
   const run = await createMiniRun('--step-seconds', '0.3');
   const connection = await NativeConnection.connect({ address: temporalAddress() });
   const activities = {
-    ...createGpuActivities(run.dependencies),
+    ...createGpuActivities({ ...run.dependencies, drains }),
     checkMachine: () => Promise.resolve([]), // importing torch would take seconds
     runTest: () => Promise.resolve(someMetrics),
     exportDetector: () => Promise.resolve(aDetector),
@@ -51,11 +54,19 @@ async function replaceWorker(stop: (worker: Worker, stopTrainer: () => Promise<v
   }
 }
 
-test('an attempt whose trainer is stopped together with its worker is preempted, with its steps', async () => {
-  const { recorded, attempts, decisions, ledger } = await replaceWorker(async (worker, stopTrainer) => {
-    worker.shutdown();
-    await stopTrainer();
-  });
+type Stop = Parameters<typeof replaceWorker>[0];
+
+const stopBoth: Stop = async (worker, stopTrainer) => {
+  worker.shutdown();
+  await stopTrainer();
+};
+const stopWorker: Stop = (worker) => Promise.resolve(worker.shutdown());
+
+test.each([
+  ['whose trainer is stopped together with its worker', stopBoth, false],
+  ['whose worker drains', stopWorker, true],
+])('an attempt %s is preempted, with its steps', async (_, stop, drains) => {
+  const { recorded, attempts, decisions, ledger } = await replaceWorker(stop, drains);
   expect(recorded).toMatchObject({ outcome: 'preempted', fromIteration: 0, fromEpoch: 0 });
   expect(recorded?.toIteration).toBeGreaterThanOrEqual(4);
   expect(recorded?.checkpoints).toEqual([recorded?.toIteration]);
@@ -65,10 +76,7 @@ test('an attempt whose trainer is stopped together with its worker is preempted,
 });
 
 test('an attempt whose worker stops alone is recorded with the steps that it watched', async () => {
-  const { recorded, attempts, live, ledger } = await replaceWorker((worker) => {
-    worker.shutdown();
-    return Promise.resolve();
-  });
+  const { recorded, attempts, live, ledger } = await replaceWorker(stopWorker);
   const { fence, host } = live?.owner ?? {};
   expect(recorded).toMatchObject({ outcome: 'worker-lost', fence, host, fromIteration: 0, fromEpoch: 0 });
   expect(recorded?.toIteration).toBeGreaterThanOrEqual(4);

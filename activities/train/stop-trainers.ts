@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
-import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
-import { listJobs } from '../../activities/shared/trainer/host-topology.ts';
-import { stopJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { homeFolders } from '../../configs/paths.ts';
+import { ignoreMissing } from '../shared/files/ignore-missing.ts';
+import { listJobs } from '../shared/trainer/host-topology.ts';
+import { stopJob } from '../shared/trainer/trainer-process.ts';
 
 /** Asks every live trainer of this home to save and stop, and waits until all have exited. */
 export async function stopTrainers(home: string): Promise<void> {

@@ -1,0 +1,68 @@
+/** Stops `everswin worker gpu` while a trainer runs that it does not watch. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { ActivityCancellationDetails } from '@temporalio/common';
+import { expect, test } from 'vitest';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { readJson } from '../../../activities/shared/files/json-file.ts';
+import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
+import { TrainerExit } from '../../../configs/schema/index.ts';
+import {
+  createMiniRun,
+  miniControl,
+  miniDataset,
+  miniPlan,
+  miniWeights,
+  type MiniRun,
+} from '../../helpers/mini-run.ts';
+import { mockEnvironment } from '../../helpers/mock-environment.ts';
+import { projectRoot } from '../../helpers/project.ts';
+import { temporalAddress } from '../../helpers/temporal-address.ts';
+import { until } from '../../helpers/until.ts';
+
+/** Starts a trainer. Its activity ends, as when it is reset, and leaves the trainer running. */
+async function startTrainer({ dependencies, folder }: MiniRun) {
+  const environment = mockEnvironment();
+  const { runTraining } = createGpuActivities(dependencies);
+  const inputs = { plan: miniPlan, dataset: miniDataset, weights: miniWeights };
+  const attempt = environment.run(runTraining, {
+    ...inputs,
+    attempt: 1,
+    control: miniControl,
+    rollback: null,
+    since: 0,
+  });
+  const { owner } = await until(() => findLiveJob(folder.train));
+  environment.cancel('RESET', new ActivityCancellationDetails({ reset: true }));
+  await expect(attempt).rejects.toMatchObject({ type: 'StaleAttempt' });
+  return owner;
+}
+
+/** Starts the command, sends SIGTERM to this process alone once it polls for tasks, and returns its exit code. */
+async function startAndStop(home: string, ...options: string[]): Promise<number | null> {
+  const argv = ['worker', 'gpu', '--device', 'cpu', '--address', temporalAddress(), ...options];
+  const worker = spawn(process.execPath, [`${projectRoot}/infra/cli/main.ts`, ...argv], {
+    env: { ...process.env, EVERSWIN_HOME: home },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  const exited = once(worker, 'exit');
+  for await (const line of createInterface(worker.stderr)) if (line.includes('RUNNING')) worker.kill('SIGTERM');
+  await exited;
+  return worker.exitCode;
+}
+
+test('a GPU worker leaves its trainer running on SIGTERM, and lets it save and stop with --drain', async () => {
+  const run = await createMiniRun('--step-seconds', '0.3');
+  const { home } = run.dependencies;
+  try {
+    const trainer = await startTrainer(run);
+    expect(await startAndStop(home)).toBe(0);
+    expect(await findLiveJob(run.folder.train)).toMatchObject({ owner: { pid: trainer.pid } });
+    expect(await startAndStop(home, '--drain')).toBe(0);
+    expect(await findLiveJob(run.folder.train)).toBeUndefined();
+    expect(await readJson(run.folder.train.exit, TrainerExit)).toMatchObject({ reason: 'preempted' });
+  } finally {
+    await run.remove();
+  }
+});
