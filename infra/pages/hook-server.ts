@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { listenOnLoopback, type LoopbackServer } from './listen-on-loopback.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { serveOnLoopback, type ConnectionLimits, type LoopbackServer } from './serve-on-loopback.ts';
 import { hookPath } from '../../configs/names.ts';
 import { listProblems } from '../../configs/parse-input.ts';
 import { ModelName, Trigger } from '../../configs/schema/index.ts';
@@ -13,6 +13,7 @@ interface HookServerOptions {
   requestRetraining: RequestRetraining;
   /** Receives a log line for each request. */
   log: (line: string) => void;
+  limits?: ConnectionLimits;
 }
 
 interface HttpAnswer {
@@ -23,19 +24,24 @@ interface HttpAnswer {
 
 /** Exceeds the longest valid `who` and `why`. */
 const maxBodyBytes = 8 * 1024;
-/** Slower clients are disconnected. */
-const requestTimeoutMs = 10_000;
+/** A complete request is small. */
+const requestTimeout = 10_000;
 const retryAfterSeconds = '5';
 
 const TriggerBody = Trigger.pick({ who: true, why: true }).partial().strict();
 const defaults = { who: 'the hook', why: 'HTTP request' };
 
 /** Serves `POST /hooks/retrain/<model>`, which triggers a retraining, to callers that know the token. */
-export function startHookServer({ port, token, requestRetraining, log }: HookServerOptions): Promise<LoopbackServer> {
+export function startHookServer({
+  port,
+  token,
+  requestRetraining,
+  log,
+  limits,
+}: HookServerOptions): Promise<LoopbackServer> {
   const expected = hash(token);
   const isKnown = (given: string) => timingSafeEqual(hash(given), expected);
-  const server = createServer(
-    { requestTimeout: requestTimeoutMs, connectionsCheckingInterval: 5_000 },
+  return serveOnLoopback(
     (request, response) => {
       answer(request, isKnown, requestRetraining, log)
         .catch((error: unknown) => {
@@ -45,8 +51,8 @@ export function startHookServer({ port, token, requestRetraining, log }: HookSer
         .then((given) => send(response, given))
         .catch(() => response.destroy());
     },
+    { port, limits: { requestTimeout, ...limits } },
   );
-  return listenOnLoopback(server, port);
 }
 
 /** Hashes to a fixed length, which a constant-time comparison needs. */

@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { findForeignRequest } from './find-foreign-request.ts';
 import { findPage, type Page } from './find-page.ts';
 import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
 import { CodedError } from '../../activities/shared/errors/coded-error.ts';
 import { createLiveRunReader } from '../../activities/pages/runs/live-run.ts';
 import { createModelReader } from '../../activities/pages/models/read-models.ts';
-import { listenOnLoopback, type LoopbackServer } from './listen-on-loopback.ts';
-
-/** Host names of this machine. Other names are refused, which prevents DNS rebinding. */
-const loopbackHost = /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i;
+import { serveOnLoopback, type ConnectionLimits, type LoopbackServer } from './serve-on-loopback.ts';
 
 const noFraming = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
@@ -27,20 +25,23 @@ interface PageServerOptions {
   /** Store of the model registry. */
   store: ArtifactStore;
   port: number;
+  limits?: ConnectionLimits;
 }
 
 /** Serves the pages of runs and models to browsers on this machine, read-only. */
-export function startPageServer({ home, store, port }: PageServerOptions): Promise<LoopbackServer> {
+export function startPageServer({ home, store, port, limits }: PageServerOptions): Promise<LoopbackServer> {
   const places = { home, gather: createLiveRunReader(home), models: createModelReader(home, store) };
-  const server = createServer((request, response) => {
-    answer((path) => findPage(places, path), request, response).catch((error: unknown) => {
-      console.error(error);
-      if (response.headersSent) response.destroy();
-      else if (error instanceof CodedError) refuse(response, 503, error.message);
-      else refuse(response, 500, 'Internal error. The log of the page server has the details.');
-    });
-  });
-  return listenOnLoopback(server, port);
+  return serveOnLoopback(
+    (request, response) => {
+      answer((path) => findPage(places, path), request, response).catch((error: unknown) => {
+        console.error(error);
+        if (response.headersSent) response.destroy();
+        else if (error instanceof CodedError) refuse(response, 503, error.message);
+        else refuse(response, 500, 'Internal error. The log of the page server has the details.');
+      });
+    },
+    { port, limits },
+  );
 }
 
 async function answer(
@@ -48,9 +49,9 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  if (!loopbackHost.test(request.headers.host ?? '')) {
-    refuse(response, 421, 'These pages are only available on the machine that serves them.');
-  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+  const refusal = findForeignRequest(request);
+  if (refusal !== undefined) refuse(response, refusal.status, refusal.message);
+  else if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
     refuse(response, 405, 'These pages are read-only.');
   } else {

@@ -1,11 +1,14 @@
 import { findFreePort } from './free-port.ts';
 import type { StackFile } from './stack-file.ts';
+import { chooseHiddenAddress, type HiddenAddress } from './temporal-server.ts';
 
-/** Addresses and ports of the stack's servers, all on 127.0.0.1. */
+/** Addresses and ports of the stack's servers, all on loopback. */
 export interface Endpoints {
   port: number;
   /** `host:port` of the Temporal server. */
   address: string;
+  /** Temporal UI itself, behind the proxy at `uiUrl`. */
+  ui: HiddenAddress;
   uiPort: number;
   uiUrl: string;
   pagesPort: number;
@@ -29,6 +32,7 @@ export async function chooseEndpoints(withHook: boolean, last: Partial<Addresses
   return {
     port,
     address: `127.0.0.1:${port}`,
+    ui: await chooseHiddenAddress(),
     uiPort,
     uiUrl: `http://127.0.0.1:${uiPort}`,
     pagesPort,

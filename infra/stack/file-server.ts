@@ -1,21 +1,22 @@
 /** Serves one folder on 127.0.0.1: `node infra/stack/file-server.ts --folder DIR --port N`. */
 import { constants, realpathSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { listenOnLoopback, type LoopbackServer } from '../pages/listen-on-loopback.ts';
+import { serveOnLoopback, type LoopbackServer } from '../pages/serve-on-loopback.ts';
 
 /** Matches files directly in the folder, without hidden ones. */
 const servedName = /^\/([A-Za-z0-9][A-Za-z0-9._-]*)$/;
 
-export const startFileServer = ({ folder, port }: { folder: string; port: number }): Promise<LoopbackServer> => {
-  const server = createServer((request, response) => {
-    answer(folder, request, response).catch(() => response.destroy());
-  });
-  return listenOnLoopback(server, port);
-};
+export const startFileServer = ({ folder, port }: { folder: string; port: number }): Promise<LoopbackServer> =>
+  serveOnLoopback(
+    (request, response) => {
+      answer(folder, request, response).catch(() => response.destroy());
+    },
+    { port },
+  );
 
 const answer = async (folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
   if (request.method !== 'GET' && request.method !== 'HEAD') {

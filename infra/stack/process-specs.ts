@@ -2,7 +2,7 @@ import { trainerGraceSeconds } from '../../activities/shared/trainer/trainer-arg
 import { homeFolders } from '../../configs/paths.ts';
 import { projectFile } from '../../workers/env.ts';
 import type { StackProcessSpec } from './process-group.ts';
-import { devServerArgv, findTemporalCli, type ServerPorts } from './temporal-server.ts';
+import { devServerArgv, findTemporalCli, type HiddenAddress, type ServerPorts } from './temporal-server.ts';
 
 export const temporalServer = async (home: string, ports: ServerPorts): Promise<StackProcessSpec> => ({
   name: 'temporal-server',
@@ -24,6 +24,9 @@ export const gpuWorker = (device: 'cpu' | 'cuda'): StackProcessSpec => ({
 
 export const pageServer = (port: number): StackProcessSpec =>
   program('pages', ['infra/pages/pages.ts', '--port', String(port)]);
+
+export const uiProxy = (port: number, ui: HiddenAddress): StackProcessSpec =>
+  program('ui', ['infra/pages/ui.ts', '--port', String(port), '--target', `http://${ui.host}:${ui.port}`]);
 
 export const hookServer = (port: number): StackProcessSpec => ({
   ...program('hook', ['infra/pages/hook.ts', '--port', String(port)]),

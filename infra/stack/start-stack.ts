@@ -23,6 +23,7 @@ import {
   isWorker,
   pageServer,
   temporalServer,
+  uiProxy,
 } from './process-specs.ts';
 import { readStackFile, stackMarker, writeStackFile, type StackFile } from './stack-file.ts';
 import type { Restart } from './supervised-process.ts';
@@ -43,8 +44,8 @@ export interface StackOptions {
 }
 
 /**
- * Starts the embedded stack: Temporal server, control worker, GPU worker, page server, and on request an S3 server and
- * the retraining hook. Each process is restarted when it exits. A file server offers the miniature COCO over HTTP.
+ * Starts the embedded stack: Temporal server, proxy of its UI, control worker, GPU worker, page server, and on request an
+ * S3 server and the retraining hook. Each process is restarted when it exits. A file server offers the miniature COCO over HTTP.
  */
 export async function startStack({ home, device, withObjectStore, log }: StackOptions): Promise<RunningStack> {
   await checkProcess(); // the workers would exit again and again
@@ -102,6 +103,7 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
     if (objectStore !== undefined) await waitForObjectStore(objectStore, processes.logFile('object-store'));
     processes.start(controlWorker());
     processes.start(gpuWorker(device));
+    processes.start(uiProxy(endpoints.uiPort, endpoints.ui));
     processes.start(pageServer(endpoints.pagesPort));
     if (endpoints.hookPort !== null) processes.start(hookServer(endpoints.hookPort));
     await writeStackFile(home, file());

@@ -1,9 +1,11 @@
+import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { connect } from '../../workers/connect.ts';
 import { prepareNamespace } from '../../workers/prepare-namespace.ts';
+import { findFreePort } from './free-port.ts';
 
 /** Oldest supported version of the bundled Temporal UI; older ones do not render the tables of our current details. */
 const minimumUi = [2, 53] as const;
@@ -26,12 +28,32 @@ export function isCompatibleCli(versionLine: string): boolean {
 
 export interface ServerPorts {
   port: number;
-  uiPort: number;
+  /** Undefined starts the server without the UI. */
+  ui?: HiddenAddress;
 }
 
+/** Address of the Temporal UI itself, which only the proxy in front of it knows. */
+export interface HiddenAddress {
+  host: string;
+  port: number;
+}
+
+/**
+ * Chooses one of the 16 million loopback addresses of Linux and a free port for the UI, which checks neither the host
+ * name nor the sender of a request. A web page cannot find this address: it would have to try 10^11 combinations.
+ */
+export const chooseHiddenAddress = async (): Promise<HiddenAddress> => ({
+  host: ['127', ...Array.from({ length: 3 }, () => randomInt(1, 255))].join('.'),
+  port: await findFreePort(0),
+});
+
+/** The HTTP API of the server accepts requests of any web page. No client of ours uses it, so no host name is allowed. */
+const noHttpApi = ['--dynamic-config-value', 'frontend.httpAllowedHosts=["none.invalid"]'];
+
 /** Arguments of a dev server on 127.0.0.1 whose database survives restarts and power loss (WAL, synchronous=FULL). */
-export const devServerArgv = ({ port, uiPort }: ServerPorts, database: string): string[] => [
-  ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)],
+export const devServerArgv = ({ port, ui }: ServerPorts, database: string): string[] => [
+  ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), ...noHttpApi],
+  ...(ui === undefined ? ['--headless'] : ['--ui-ip', ui.host, '--ui-port', String(ui.port)]),
   ...['--db-filename', database, '--sqlite-pragma', 'journal_mode=wal', '--sqlite-pragma', 'synchronous=2'],
   ...['--log-level', 'warn'],
 ];

@@ -46,7 +46,7 @@ export async function startBenchStack(program = 'worker.ts'): Promise<BenchStack
   const worker = (role: string) =>
     supervise(`${role}-worker`, process.execPath, [`${import.meta.dirname}/${program}`, '--role', role]);
 
-  const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, folders.database);
+  const argv = devServerArgv({ port }, folders.database);
   const server = supervise('temporal-server', pinnedTemporal, argv);
   const serverReady = () => waitForServer(address, `${folders.logs}/temporal-server.log`);
   await serverReady();

@@ -79,7 +79,7 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
   const worker = (name: StackProcess) =>
     supervise(name, process.execPath, [`${import.meta.dirname}/${name}.ts`, '--subject', subject.name], 20_000);
 
-  const argv = devServerArgv({ port, uiPort: await findFreePort(0) }, folders.database);
+  const argv = devServerArgv({ port }, folders.database);
   const processes = [supervise('temporal-server', pinnedTemporal, argv, 10_000)];
   const serverLog = `${folders.logs}/temporal-server.log`;
   await waitForServer(address, serverLog);

@@ -37,11 +37,10 @@ export default async function startTemporal(project: TestProject): Promise<() =>
 }
 
 async function startServers(folder: string, count: number): Promise<{ address: string; stop: () => Promise<void> }[]> {
-  const ports = await findFreePorts(2 * count);
+  const ports = await findFreePorts(count);
   return Promise.all(
-    Array.from({ length: count }, async (_, index) => {
-      const [port = 0, uiPort = 0] = ports.slice(2 * index);
-      const argv = [...devServerArgv({ port, uiPort }, `${folder}/temporal-${index}.db`), ...shortHistories];
+    ports.map(async (port, index) => {
+      const argv = [...devServerArgv({ port }, `${folder}/temporal-${index}.db`), ...shortHistories];
       const logFile = `${folder}/server-${index}.log`;
       const server = new SupervisedProcess(
         { name: 'temporal-server', executable: pinnedTemporal, argv, env: {}, logFile, graceMs: 5_000 },

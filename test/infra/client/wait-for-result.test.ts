@@ -8,7 +8,7 @@ import { connect } from '../../../workers/connect.ts';
 import { waitForResult } from '../../../infra/client/wait-for-result.ts';
 import { watchServer } from '../../../infra/client/watch-server.ts';
 import { chooseEndpoints } from '../../../infra/stack/endpoints.ts';
-import { findFreePorts } from '../../../infra/stack/free-port.ts';
+import { findFreePort, findFreePorts } from '../../../infra/stack/free-port.ts';
 import { writeStackFile } from '../../../infra/stack/stack-file.ts';
 import { SupervisedProcess } from '../../../infra/stack/supervised-process.ts';
 import { devServerArgv, waitForServer } from '../../../infra/stack/temporal-server.ts';
@@ -28,15 +28,15 @@ afterEach(async () => {
 
 /** Starts the server of the home on free ports, as a stack does. @returns its address. */
 async function startServer(): Promise<string> {
-  const [port = 0, uiPort = 0] = await findFreePorts(2);
+  const port = await findFreePort(0);
   const address = `127.0.0.1:${port}`;
-  const argv = devServerArgv({ port, uiPort }, `${home}/temporal.db`);
+  const argv = devServerArgv({ port }, `${home}/temporal.db`);
   const logFile = `${home}/server.log`;
   const spec = { name: 'server', executable: pinnedTemporal, argv, env: {}, logFile, graceMs: 5_000 };
   servers.push(new SupervisedProcess(spec, () => undefined));
   await waitForServer(address, logFile);
   const startTicks = (await processStartTicks(process.pid)) ?? 0;
-  const urls = { uiUrl: `http://127.0.0.1:${uiPort}`, pagesUrl: 'http://127.0.0.1:1', hookUrl: null };
+  const urls = { uiUrl: 'http://127.0.0.1:1', pagesUrl: 'http://127.0.0.1:1', hookUrl: null };
   await writeStackFile(home, { v: 1, host: hostname(), pid: process.pid, startTicks, address, ...urls, processes: {} });
   return address;
 }

@@ -64,7 +64,7 @@ test('only the hook process gets the token, and no file contains it', () =>
       expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining('everswin schedule apply')]);
 
       const { hook = 0, ...others } = processes;
-      expect(Object.keys(others).sort()).toEqual(['control-worker', 'gpu-worker', 'pages', 'temporal-server']);
+      expect(Object.keys(others).sort()).toEqual(['control-worker', 'gpu-worker', 'pages', 'temporal-server', 'ui']);
       expect(await environOf(hook)).toContain(token);
       for (const [name, pid] of Object.entries(others)) {
         const environ = await environOf(pid);

@@ -8,7 +8,7 @@ import { createModelReader, type ModelDetails } from '../../../activities/pages/
 import { renderModel } from '../../../activities/pages/models/render-model.ts';
 import { replaceControlCharacters } from '../../../activities/report/components/markup.ts';
 import { changeRegistry } from '../../../activities/registry/registry-state.ts';
-import type { LoopbackServer } from '../../../infra/pages/listen-on-loopback.ts';
+import type { LoopbackServer } from '../../../infra/pages/serve-on-loopback.ts';
 import { modelKeys } from '../../../configs/names.ts';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import { startPageServer } from '../../../infra/pages/page-server.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localStore } from '../../../activities/shared/store/local-store.ts';
-import type { LoopbackServer } from '../../../infra/pages/listen-on-loopback.ts';
+import type { LoopbackServer } from '../../../infra/pages/serve-on-loopback.ts';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
 import { startPageServer } from '../../../infra/pages/page-server.ts';
 import { hostileTexts } from '../../fixtures/hostile-texts.ts';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { LoopbackServer } from '../../../infra/pages/listen-on-loopback.ts';
+import type { LoopbackServer } from '../../../infra/pages/serve-on-loopback.ts';
 import { startFileServer } from '../../../infra/stack/file-server.ts';
 
 const content = randomBytes(200_000);

@@ -17,10 +17,12 @@ test.each([
   expect(isCompatibleCli(line)).toBe(usable);
 });
 
-test('devServerArgv binds to 127.0.0.1 and names the database', () => {
-  const argv = devServerArgv({ port: 1, uiPort: 2 }, '/home/db').join(' ');
-  expect(argv).toContain('--ip 127.0.0.1 --port 1 --ui-port 2 --db-filename /home/db');
+test('devServerArgv binds to 127.0.0.1, hides the UI and names the database', () => {
+  const argv = devServerArgv({ port: 1, ui: { host: '127.1.2.3', port: 2 } }, '/home/db').join(' ');
+  expect(argv).toContain('--ip 127.0.0.1 --port 1 ');
+  expect(argv).toContain(' --ui-ip 127.1.2.3 --ui-port 2 --db-filename /home/db');
   expect(argv).toContain('synchronous=2');
+  expect(devServerArgv({ port: 1 }, '/home/db')).toContain('--headless');
 });
 
 test('waitForServer adds an attribute that an older database lacks, and keeps finished workflows for a year', async () => {
