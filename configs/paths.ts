@@ -95,7 +95,6 @@ export const homeFolders = (home: string) => ({
   comparison: (name: string) => `${home}/comparisons/${name}`,
   /** Data and credentials of the embedded S3 server. */
   objectStore: `${home}/object-store`,
-  weed: `${home}/tools/trainer-env/bin/weed`,
-  python: `${home}/tools/trainer-env/bin/python`,
-  pinnedTemporal: `${home}/tools/trainer-env/bin/temporal`,
+  /** A program of the trainer's environment, in a home that has its own. */
+  tool: (name: string) => `${home}/tools/trainer-env/bin/${name}`,
 });

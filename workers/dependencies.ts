@@ -9,7 +9,7 @@ import type { OpenStore } from '../activities/shared/store/artifact-store.ts';
 import { createFindWeights } from '../activities/starting-weights/find-weights.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { Catalog } from '../configs/schema/index.ts';
-import { projectFile, readEnv, readNotificationTargets, readVersions, trainerEnv } from './env.ts';
+import { projectFile, readEnv, readNotificationTargets, readVersions, toolPath, trainerEnv } from './env.ts';
 import { openNamedStore } from './open-named-store.ts';
 
 /** Creates the dependencies of the activities from the environment and the files of the project. */
@@ -19,7 +19,7 @@ export function createDependencies(device: Device): ActivityDependencies {
   const folders = homeFolders(home);
   const recipesFolder = resolve(projectFile('configs/mmdet'));
   const catalog = Catalog.parse(JSON.parse(readFileSync(projectFile('configs/catalog.json'), 'utf8')));
-  const python = { executable: folders.python, env: trainerEnv() };
+  const python = { executable: toolPath(home, 'python'), env: trainerEnv() };
   const { EVERSWIN_DEMO_URL: demoUrl, AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: region } = env;
   const { EVERSWIN_SLURM_NODES: nodes, EVERSWIN_SRUN_OPTIONS: extra } = env;
   // Most S3 servers other than AWS have no host name per bucket.

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { NotificationTarget } from '../activities/notify/notification-target.ts';
 import { defaultDeployment } from '../configs/deployment.ts';
 import { addressPattern, deploymentPattern, hookTokenVariable } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
+import { homeFolders } from '../configs/paths.ts';
 import { HostName, type Versions } from '../configs/schema/index.ts';
 
 /** Environment variables of a worker. No other module reads process.env. */
@@ -145,6 +147,12 @@ export const trainerEnv = (): Record<string, string> => ({
 
 /** Returns the path of a file of this project. */
 export const projectFile = (path: string): string => `${import.meta.dirname}/../${path}`;
+
+/** Returns the path of a program of the trainer's environment. Setup installs it in the project, for every home. */
+export function toolPath(home: string, name: 'python' | 'temporal' | 'weed'): string {
+  const own = homeFolders(home).tool(name);
+  return existsSync(own) ? own : homeFolders(resolve(projectFile('.everswin'))).tool(name);
+}
 
 const PackageJson = z.object({ version: z.string() });
 

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { generateMiniCoco } from '../../activities/inputs/mini-coco.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { RetrainInput, type RetrainOutcome } from '../../configs/schema/index.ts';
-import { trainerEnv } from '../../workers/env.ts';
+import { toolPath, trainerEnv } from '../../workers/env.ts';
 import { followRetraining } from '../client/follow-retrain.ts';
 import type { WatchServer } from '../client/watch-server.ts';
 import { triggerRetraining } from '../client/trigger-retraining.ts';
@@ -109,7 +109,7 @@ const Annotations = z.looseObject({
 async function createDemoData(home: string, model: string) {
   const folder = `${homeFolders(home).demoFiles}-${model}`;
   await rm(folder, { recursive: true, force: true });
-  await generateMiniCoco({ executable: homeFolders(home).python, env: trainerEnv() }, '--own', folder);
+  await generateMiniCoco({ executable: toolPath(home, 'python'), env: trainerEnv() }, '--own', folder);
   const path = `${folder}/annotations/train.json`;
   const complete = await readFile(path, 'utf8');
   const { images, annotations, ...rest } = Annotations.parse(JSON.parse(complete));

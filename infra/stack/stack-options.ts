@@ -3,7 +3,7 @@ import { readEnv } from '../../workers/env.ts';
 import { chooseDevice } from './device.ts';
 import type { StackOptions } from './start-stack.ts';
 
-/** Folder of data, runs and tools: EVERSWIN_HOME, or `.everswin` in the project. */
+/** Folder of data and runs: EVERSWIN_HOME, or `.everswin` in the project. */
 export const defaultHome = (): string => resolve(readEnv().EVERSWIN_HOME);
 
 /** Options of the commands that start a stack. */

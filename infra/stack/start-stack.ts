@@ -9,7 +9,7 @@ import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
 import { checkProcess } from '../../workers/check-process.ts';
-import { projectFile, readHookToken, trainerEnv } from '../../workers/env.ts';
+import { projectFile, readHookToken, toolPath, trainerEnv } from '../../workers/env.ts';
 import { chooseEndpoints, type Endpoints } from './endpoints.ts';
 import { startFileServer } from './file-server.ts';
 import { killLeftovers } from './kill-leftovers.ts';
@@ -54,7 +54,7 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
   for (const folder of [dirname(folders.stack), folders.logs]) await mkdir(folder, { recursive: true });
   await killLeftovers(home);
   if (!existsSync(folders.demoFiles)) log('Generating the miniature COCO of the demo');
-  await ensureMiniCoco({ home, python: { executable: folders.python, env: trainerEnv() } });
+  await ensureMiniCoco({ home, python: { executable: toolPath(home, 'python'), env: trainerEnv() } });
 
   const demoServer = await startFileServer({ folder: folders.demoFiles, port: 0 });
   const endpoints = await chooseEndpoints(withHook, await readStackFile(home));
@@ -115,8 +115,8 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
 }
 
 function configureStackObjectStore(home: string): Promise<ObjectStore> {
-  const { weed: executable, objectStore: folder } = homeFolders(home);
-  return configureObjectStore({ executable, folder, bucket: stackBucket, preferredPort: 8333 });
+  const { objectStore: folder } = homeFolders(home);
+  return configureObjectStore({ executable: toolPath(home, 'weed'), folder, bucket: stackBucket, preferredPort: 8333 });
 }
 
 const stackEnv = (

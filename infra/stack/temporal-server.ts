@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { namespace } from '../../configs/names.ts';
-import { homeFolders } from '../../configs/paths.ts';
 import { connect } from '../../workers/connect.ts';
+import { toolPath } from '../../workers/env.ts';
 import { prepareNamespace } from '../../workers/prepare-namespace.ts';
 import { findFreePort } from './free-port.ts';
 
@@ -16,7 +16,7 @@ const retentionDays = 400;
 /** Returns the user's own `temporal` if it is recent enough, else the one that the trainer's lock file pins. */
 export async function findTemporalCli(home: string): Promise<string> {
   const { stdout, failed } = await execa('temporal', ['--version'], { reject: false });
-  return !failed && isCompatibleCli(stdout) ? 'temporal' : homeFolders(home).pinnedTemporal;
+  return !failed && isCompatibleCli(stdout) ? 'temporal' : toolPath(home, 'temporal');
 }
 
 /** @param versionLine for example `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`. */

@@ -4,7 +4,7 @@
  * and a new call continues with the missing ones. Needs root, because it mounts small disks to fill them.
  */
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -12,10 +12,9 @@ import { z } from 'zod';
 import { homeFolders } from '../../configs/paths.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
 import { ensureMiniCoco } from '../../activities/inputs/mini-coco.ts';
-import { trainerEnv } from '../../workers/env.ts';
+import { toolPath, trainerEnv } from '../../workers/env.ts';
 import { fillDisk, freeze, mountSmallDisk, unmountAll } from '../chaos/lasting-faults.ts';
 import { findMarked } from '../chaos/processes.ts';
-import { projectHome } from '../helpers/project.ts';
 import {
   everswin,
   hashWeights,
@@ -71,8 +70,7 @@ const root = `${tmpdir()}/everswin-comparison`;
 const home = `${root}/home`;
 const contenders = [everswin(home), torchrun(`${root}/torchrun`), shellLoop(`${root}/loop`)];
 await mkdir(home, { recursive: true });
-if (!existsSync(`${home}/tools`)) await symlink(`${projectHome}/tools`, `${home}/tools`);
-await ensureMiniCoco({ home, python: { executable: homeFolders(home).python, env: trainerEnv() } });
+await ensureMiniCoco({ home, python: { executable: toolPath(home, 'python'), env: trainerEnv() } });
 await unmountAll(root, false); // of a call that was killed
 for (const { disk } of contenders) await mountSmallDisk(disk, diskMib);
 const interrupted = new AbortController();

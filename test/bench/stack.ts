@@ -1,5 +1,5 @@
 /** Stack of the benchmarks: a real Temporal server with its database and both workers, restarted as by `everswin up`. */
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode } from '@temporalio/worker';
@@ -10,7 +10,7 @@ import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import { stackMarker } from '../../infra/stack/stack-file.ts';
 import { devServerArgv, waitForServer } from '../../infra/stack/temporal-server.ts';
 import { bundlerOptions, workflowsPath } from '../../workers/workflow-bundle.ts';
-import { pinnedTemporal, projectHome } from '../helpers/project.ts';
+import { pinnedTemporal } from '../helpers/project.ts';
 
 export interface BenchStack {
   home: string;
@@ -30,7 +30,6 @@ export async function startBenchStack(program = 'worker.ts'): Promise<BenchStack
   const home = await mkdtemp(`${tmpdir()}/everswin-bench-`);
   const folders = homeFolders(home);
   await Promise.all([`${home}/stack`, folders.logs].map((path) => mkdir(path, { recursive: true })));
-  await symlink(`${projectHome}/tools`, `${home}/tools`);
   const bundle = await bundleWorkflowCode({ workflowsPath, ...bundlerOptions, logger: quiet });
   await writeFile(`${home}/workflows.js`, bundle.code);
 

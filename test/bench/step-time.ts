@@ -7,7 +7,7 @@
  * The pipeline includes server, workers, supervisor, torchrun and rank. It sees the same images as its twin and is
  * compared step by step. The stock program draws its own images, so only medians can be compared.
  */
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -19,7 +19,6 @@ import {
   type Step,
 } from './step-time-contenders.ts';
 import { Random } from '../chaos/random.ts';
-import { projectHome } from '../helpers/project.ts';
 import { saveRecord, printFigures, quantile, readArguments, readEnvironment, summarize } from './record.ts';
 
 /** Shorter than half a heartbeat timeout, so that a stopped worker does not count as lost. */
@@ -80,7 +79,6 @@ const stepRatios = (first: Map<number, number>, second: Map<number, number>): nu
 async function runOnce(root: string, random: Random) {
   const home = `${root}/home`;
   await mkdir(home);
-  await symlink(`${projectHome}/tools`, `${home}/tools`);
   const contenders: Contender[] = [];
   const register = (contender: Contender): Contender => {
     contenders.push(contender);

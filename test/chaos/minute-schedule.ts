@@ -4,7 +4,7 @@
  * not overlap, and the last change must have been trained in the end.
  */
 import '../helpers/quiet-runtime.ts';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -21,7 +21,7 @@ import { queryRetraining } from '../../infra/client/follow-retrain.ts';
 import { applySchedule } from '../../infra/client/retrain-schedule.ts';
 import { startStack } from '../../infra/stack/start-stack.ts';
 import { drawMiniCoco } from '../helpers/preparation.ts';
-import { projectHome, projectRoot } from '../helpers/project.ts';
+import { projectRoot } from '../helpers/project.ts';
 import { omitRunName } from '../helpers/omit-run-name.ts';
 import { readMachine } from './read-machine.ts';
 
@@ -44,7 +44,6 @@ const root = await mkdtemp(`${tmpdir()}/everswin-minute-`);
 const home = `${root}/home`;
 await drawMiniCoco('--own', `${root}/data`);
 await mkdir(home);
-await symlink(`${projectHome}/tools`, `${home}/tools`);
 const stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: console.log });
 try {
   const client = await connect(stackServer(stack.file()));

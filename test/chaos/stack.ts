@@ -1,6 +1,6 @@
 /** Stack of the chaos suite: a real Temporal server with its database, and workers that are restarted. */
 import '../helpers/quiet-runtime.ts';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
@@ -14,7 +14,7 @@ import { stackMarker } from '../../infra/stack/stack-file.ts';
 import { devServerArgv, waitForServer } from '../../infra/stack/temporal-server.ts';
 import { bundlerOptions, workflowsPath } from '../../workers/workflow-bundle.ts';
 import { startPartitionProxy } from '../fixtures/partition-proxy.ts';
-import { pinnedTemporal, projectHome } from '../helpers/project.ts';
+import { pinnedTemporal } from '../helpers/project.ts';
 import type { WorkerName } from './fault-plan.ts';
 import { mountSmallDisk, unmountAll, type EndFault } from './lasting-faults.ts';
 import { findMarked } from './processes.ts';
@@ -52,7 +52,6 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
     // The files of the suite itself keep their space.
     await mountSmallDisk(chaosDir, 1);
   }
-  await symlink(`${projectHome}/tools`, `${home}/tools`);
   await subject.prepare(home);
   for (const path of [`${home}/stack`, folders.logs, chaosDir, folders.demoFiles])
     await mkdir(path, { recursive: true });

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
 import type { S3Options } from '../../activities/shared/store/s3-bucket.ts';
 import { s3Store } from '../../activities/shared/store/s3-store.ts';
-import { homeFolders } from '../../configs/paths.ts';
 import { SupervisedProcess } from '../../infra/stack/supervised-process.ts';
 import {
   objectStoreRegion,
@@ -12,7 +11,7 @@ import {
   readObjectStoreCredentials,
   waitForObjectStore,
 } from '../../infra/stack/object-store.ts';
-import { projectHome } from './project.ts';
+import { weed } from './project.ts';
 
 export interface S3Server {
   endpoint: string;
@@ -26,8 +25,6 @@ export interface S3Server {
   store: (prefix: string, over?: Partial<S3Options>) => ArtifactStore;
   stop: () => Promise<void>;
 }
-
-export const weed = homeFolders(projectHome).python.replace(/python$/, 'weed');
 
 export async function startS3Server(): Promise<S3Server> {
   const folder = await mkdtemp(`${tmpdir()}/everswin-s3-`);

@@ -1,5 +1,5 @@
 /** End-to-end test with the real stack, HTTP and MMDetection: two epochs, with a rank killed in the second. */
-import { mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,7 +15,6 @@ import { followRun } from '../../infra/client/follow-run.ts';
 import { startStack, type RunningStack } from '../../infra/stack/start-stack.ts';
 import { startRun } from '../../infra/client/start-run.ts';
 import { readRunFile } from '../helpers/preparation.ts';
-import { projectHome } from '../helpers/project.ts';
 import { until } from '../helpers/until.ts';
 
 let home: string;
@@ -24,7 +23,6 @@ const lines: string[] = [];
 
 beforeAll(async () => {
   home = await mkdtemp(`${tmpdir()}/everswin-line-`);
-  await symlink(`${projectHome}/tools`, `${home}/tools`);
   stack = await startStack({ home, device: 'cpu', withObjectStore: false, log: (line) => lines.push(line) });
 });
 afterAll(async () => {

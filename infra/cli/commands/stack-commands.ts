@@ -1,7 +1,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import { deviceOption, examples } from './options.ts';
 
-const homeOption = ['--home <folder>', 'data, runs and tools (default: EVERSWIN_HOME, else .everswin)'] as const;
+const homeOption = ['--home <folder>', 'data and runs (default: EVERSWIN_HOME, else .everswin)'] as const;
 const s3Option = ['--s3', 'also start an S3 server for artifacts'] as const;
 
 /** Adds the commands that start everything on this machine. */

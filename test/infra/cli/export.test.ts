@@ -26,7 +26,8 @@ beforeAll(async () => {
   folder = await mkdtemp(`${tmpdir()}/everswin-export-`);
   home = `${folder}/home`;
   // Stands for the trainer's Python: writes its arguments as the file, and refuses the size 64x64.
-  const { python, dataset } = homeFolders(home);
+  const { tool, dataset } = homeFolders(home);
+  const python = tool('python');
   const bin = python.replace(/\/python$/, '');
   await mkdir(bin, { recursive: true });
   const script = `#!/bin/sh

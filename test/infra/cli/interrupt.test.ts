@@ -14,7 +14,7 @@ let home: string;
 beforeEach(async () => {
   folder = await mkdtemp(`${tmpdir()}/everswin-interrupt-`);
   home = `${folder}/home`;
-  const { python } = homeFolders(home);
+  const python = homeFolders(home).tool('python');
   await mkdir(python.replace(/\/python$/, ''), { recursive: true });
   // Stands for the trainer's Python: says its pid, and hangs.
   await writeFile(python, `#!/bin/sh\necho $$ > "${folder}/home/pid"\nexec sleep 1000\n`);

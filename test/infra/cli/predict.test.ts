@@ -26,7 +26,7 @@ beforeAll(async () => {
   folder = await mkdtemp(`${tmpdir()}/everswin-predict-`);
   home = `${folder}/home`;
   // Stands for the trainer's Python: writes the answer that lies next to it, or hangs.
-  const { python } = homeFolders(home);
+  const python = homeFolders(home).tool('python');
   const bin = python.replace(/\/python$/, '');
   await mkdir(bin, { recursive: true });
   const script = `#!/bin/sh

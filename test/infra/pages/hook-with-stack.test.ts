@@ -1,18 +1,17 @@
 /** `everswin up` passes the hook token to the hook only. */
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { homeFolders } from '../../../configs/paths.ts';
 import { readStackFile } from '../../../infra/stack/stack-file.ts';
-import { projectHome, projectRoot } from '../../helpers/project.ts';
+import { projectRoot } from '../../helpers/project.ts';
 import { until } from '../../helpers/until.ts';
 
 const token = 'a-token-for-one-stack-and-no-longer';
 
 async function withHome<T>(use: (home: string) => Promise<T>): Promise<T> {
   const home = await mkdtemp(`${tmpdir()}/everswin-hook-`);
-  await symlink(`${projectHome}/tools`, `${home}/tools`);
   // This test trains nothing, so the demo images are not needed.
   await mkdir(homeFolders(home).demoFiles);
   try {

@@ -10,7 +10,7 @@ import {
   waitForObjectStore,
   type ObjectStore,
 } from '../../../infra/stack/object-store.ts';
-import { weed } from '../../helpers/s3-server.ts';
+import { weed } from '../../helpers/project.ts';
 
 async function startIn(folder: string): Promise<ObjectStore & { pid: number; stop: () => Promise<void> }> {
   const planned = await configureObjectStore({ executable: weed, folder, bucket: 'everswin', preferredPort: 0 });
