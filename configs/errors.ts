@@ -191,6 +191,13 @@ export const errorCatalogue = {
       'A notification cannot be sent: its address is missing, insecure, redirects or rejects it. The run continues.',
     nextStep: 'Check the EVERSWIN_NOTIFY_… variables that the message names, in the environment of the control worker.',
   },
+  PayloadUnreadable: {
+    retryable: true,
+    meaning:
+      'A worker or a command cannot decrypt a payload: it lacks the key, has another key with the same id, or the payload was changed. The run waits and loses nothing.',
+    nextStep:
+      'Give all workers and commands of the deployment the same keys (docs/deploy.md#encrypt-payloads), and restart the worker that the message is from.',
+  },
   UnexpectedResult: {
     retryable: false,
     meaning:

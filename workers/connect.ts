@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { connectionError, explainConnectionError } from './connection-error.ts';
+import { createDataConverter } from './payload-codec.ts';
 import { probeServer, type Finding } from './probe-server.ts';
 import type { TemporalServer } from './temporal-server.ts';
 
@@ -40,8 +41,9 @@ export async function connect(server: TemporalServer): Promise<Client> {
 }
 
 /** Returns a client that connects at its first request, and again after an outage. */
-export function connectLazily({ namespace, ...server }: TemporalServer): Client {
-  return new Client({ connection: Connection.lazy({ ...server, connectTimeout: timeoutMs }), namespace });
+export function connectLazily({ namespace, keys, ...server }: TemporalServer): Client {
+  const connection = Connection.lazy({ ...server, connectTimeout: timeoutMs });
+  return new Client({ connection, namespace, dataConverter: createDataConverter(keys) });
 }
 
 /**

@@ -4,7 +4,9 @@ import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { checkProcess } from './check-process.ts';
 import { connectWorker } from './connect.ts';
 import { readVersion } from './env.ts';
+import { createDataConverter } from './payload-codec.ts';
 import { requirePreparedNamespace } from './prepare-namespace.ts';
+import { requireKeys } from './require-keys.ts';
 import type { TemporalServer } from './temporal-server.ts';
 
 type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
@@ -21,14 +23,18 @@ export async function runWorker(
   onConnect: (client: Client) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   await checkProcess();
-  const { namespace } = server;
+  const { namespace, keys } = server;
+  const dataConverter = createDataConverter(keys);
   const connection = await connectWorker(server);
   try {
     await requirePreparedNamespace(connection, server);
+    const client = new Client({ connection, namespace, dataConverter });
+    await requireKeys(client);
     const create = (options: QueueOptions) =>
       Worker.create({
         connection,
         namespace,
+        dataConverter,
         identity: `${name}@${hostname()}:${process.pid} everswin ${readVersion()}`,
         // Time for which the server reserves a workflow task for a worker that died, which delays its successor.
         stickyQueueScheduleToStartTimeout: '2 seconds',
@@ -37,7 +43,7 @@ export async function runWorker(
         ...options,
       });
     const workers = await Promise.all([queues].flat().map(create));
-    await onConnect(new Client({ connection, namespace })).catch((error: unknown) => console.error(error));
+    await onConnect(client).catch((error: unknown) => console.error(error));
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
     await connection.close();

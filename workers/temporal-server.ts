@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import type { ConnectionOptions, TLSConfig } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { addressPattern, namespace as defaultNamespace } from '../configs/names.ts';
+import { readEncryptionKeys, type EncryptionKeys } from './encryption-keys.ts';
 import { readEnv, readVariables } from './env.ts';
 
 /** A Temporal server, and what a connection to it needs. */
@@ -15,6 +16,8 @@ export interface TemporalServer {
   apiKey?: string | undefined;
   /** Headers of every request. */
   metadata?: ConnectionOptions['metadata'];
+  /** Keys of the payloads. */
+  keys?: EncryptionKeys;
 }
 
 /** Returns whether a variable selects a server, so that the default profile of temporal.toml is not the only source. */
@@ -53,6 +56,7 @@ export function readTemporalSettings(): TemporalSettings {
     tls: tls ?? undefined,
     apiKey,
     metadata,
+    keys: readEncryptionKeys(),
     source: TEMPORAL_ADDRESS === undefined ? 'temporal.toml' : 'TEMPORAL_ADDRESS',
   };
 }

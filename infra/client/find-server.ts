@@ -1,6 +1,7 @@
 import { connect as connectSocket } from 'node:net';
 import { defaultDeployment, deployment } from '../../configs/deployment.ts';
 import { namespace } from '../../configs/names.ts';
+import { readEncryptionKeys } from '../../workers/encryption-keys.ts';
 import { readEnv } from '../../workers/env.ts';
 import {
   formatSecurity,
@@ -48,16 +49,19 @@ export async function findServer(address: string | undefined): Promise<FoundServ
 export const stackServer = ({ address, uiUrl }: Pick<StackFile, 'address' | 'uiUrl'>): FoundServer => ({
   address,
   namespace,
+  keys: readEncryptionKeys(),
   source: 'stack',
   uiUrl,
 });
 
 /** Formats the server of a command, for example `Temporal at 127.0.0.1:7233, namespace default (stack of this folder)`. */
 export function formatServer(server: FoundServer): string {
-  const { address, namespace: name, source, tls, apiKey } = server;
+  const { address, namespace: name, source, tls, apiKey, keys } = server;
   const team = deployment === defaultDeployment ? '' : `, deployment ${deployment}`;
   const security = tls || apiKey !== undefined ? `, ${formatSecurity(server)}` : '';
-  return `Temporal at ${address}, namespace ${name}${team}${security} (${source === 'stack' ? 'stack of this folder' : source})`;
+  const [key] = keys?.keys() ?? [];
+  const encryption = key === undefined ? '' : `, payloads encrypted with key ${key}`;
+  return `Temporal at ${address}, namespace ${name}${team}${security}${encryption} (${source === 'stack' ? 'stack of this folder' : source})`;
 }
 
 async function explainMissingServer(home: string): Promise<string> {

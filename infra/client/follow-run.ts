@@ -1,4 +1,5 @@
-import { defaultPayloadConverter, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/codec-helpers.js';
 import { statusQueryName } from '../../configs/names.ts';
 import { PreparationProgress, Progress, RunStatus } from '../../configs/schema/index.ts';
 import { formatStatusChange } from '../terminal/format-status-change.ts';
@@ -62,7 +63,7 @@ export async function queryRun(handle: WorkflowHandle): Promise<RunSnapshot | un
     const heartbeats = (description.raw.pendingActivities ?? []).flatMap(
       ({ heartbeatDetails }) => heartbeatDetails?.payloads ?? [],
     );
-    const details = heartbeats.map((payload): unknown => defaultPayloadConverter.fromPayload(payload));
+    const details = await decodeArrayFromPayloads(handle.client.options.loadedDataConverter, heartbeats);
     const live = details.map((one) => Progress.safeParse(one).data).find((progress) => progress !== undefined);
     const preparation = details.flatMap((one) => PreparationProgress.array().safeParse(one).data ?? []);
     const notice = status.notice ?? formatPausedActivities(description) ?? null;

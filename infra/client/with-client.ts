@@ -1,11 +1,12 @@
 import type { Client } from '@temporalio/client';
 import { connect } from '../../workers/connect.ts';
+import { requireKeys } from '../../workers/require-keys.ts';
 import { formatError } from '../terminal/format-error.ts';
 import { findServer, formatServer, type FoundServer } from './find-server.ts';
 
 /**
  * Connects to the server of the command (`findServer`), and names it on stderr. Closes the client after `use`.
- * @throws Error when there is no server, or it does not respond.
+ * @throws Error when there is no server, it does not respond, or its runs are encrypted with another key.
  */
 export async function withClient(
   address: string | undefined,
@@ -18,6 +19,7 @@ export async function withClient(
     throw new Error(`${formatError(cause)} Its log: .everswin/logs/temporal-server.log.`, { cause });
   });
   try {
+    await requireKeys(client);
     await use(client, server);
   } finally {
     await client.connection.close();

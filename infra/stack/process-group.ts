@@ -1,9 +1,15 @@
-import { hookTokenVariable } from '../../configs/names.ts';
+import { hookTokenVariable, keyVariables } from '../../configs/names.ts';
 import { readVariables } from '../../workers/env.ts';
 import { SupervisedProcess, type ProcessSpec, type Restart } from './supervised-process.ts';
 
 /** A process of the stack, without the environment and the log file, which the group adds. */
-export type StackProcessSpec = Omit<ProcessSpec, 'env' | 'logFile'>;
+export interface StackProcessSpec extends Omit<ProcessSpec, 'env' | 'unsetEnv' | 'logFile'> {
+  /** The secrets of `secretVariables` that this process gets. */
+  needs?: readonly string[];
+}
+
+/** Secrets that a process of the stack gets only if it needs them. */
+const secretVariables = [hookTokenVariable, ...keyVariables];
 
 interface ProcessGroupOptions {
   env: Record<string, string>;
@@ -21,12 +27,11 @@ export class ProcessGroup {
     this.options = options;
   }
 
-  start(spec: StackProcessSpec): void {
+  start({ needs = [], ...spec }: StackProcessSpec): void {
     const { env, onRestart } = this.options;
     const logFile = this.logFile(spec.name);
-    // Only the hook gets the token: no worker, and therefore no trainer, needs it. The settings of another Temporal
-    // server, such as its TLS and its API key, do not apply to that of the stack.
-    const unsetEnv = [...(spec.unsetEnv ?? [hookTokenVariable]), ...temporalVariables()];
+    // The settings of another Temporal server, such as its TLS and its API key, do not apply to that of the stack.
+    const unsetEnv = [...secretVariables.filter((name) => !needs.includes(name)), ...temporalVariables()];
     this.processes.push(new SupervisedProcess({ ...spec, unsetEnv, env, logFile }, onRestart));
   }
 

@@ -1,4 +1,5 @@
 import { trainerGraceSeconds } from '../../activities/shared/trainer/trainer-argv.ts';
+import { hookTokenVariable, keyVariables } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import { projectFile } from '../../workers/env.ts';
 import type { StackProcessSpec } from './process-group.ts';
@@ -11,8 +12,10 @@ export const temporalServer = async (home: string, ports: ServerPorts): Promise<
   graceMs: 10_000,
 });
 
-export const controlWorker = (): StackProcessSpec =>
-  program('control-worker', ['infra/cli/main.ts', 'worker', 'control']);
+export const controlWorker = (): StackProcessSpec => ({
+  ...program('control-worker', ['infra/cli/main.ts', 'worker', 'control']),
+  needs: keyVariables,
+});
 
 export const gpuWorkerName = 'gpu-worker';
 
@@ -20,6 +23,7 @@ export const gpuWorkerName = 'gpu-worker';
 export const gpuWorker = (device: 'cpu' | 'cuda'): StackProcessSpec => ({
   ...program(gpuWorkerName, ['infra/cli/main.ts', 'worker', 'gpu', '--device', device]),
   graceMs: (trainerGraceSeconds + 15) * 1000,
+  needs: keyVariables,
 });
 
 export const pageServer = (port: number): StackProcessSpec =>
@@ -30,7 +34,7 @@ export const uiProxy = (port: number, ui: HiddenAddress): StackProcessSpec =>
 
 export const hookServer = (port: number): StackProcessSpec => ({
   ...program('hook', ['infra/pages/hook.ts', '--port', String(port)]),
-  unsetEnv: [],
+  needs: [hookTokenVariable, ...keyVariables],
 });
 
 /** Distinguishes the workers, which can leave trainers running, from the servers that they use. */

@@ -1,5 +1,5 @@
 import type { Context } from '@temporalio/activity';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow/codec-helpers.js';
 
 /** Returns the input with which the newest execution of a workflow was started; undefined if it had none. */
 export async function readStartedInput(client: Context['client'], workflowId: string): Promise<unknown> {
@@ -8,6 +8,6 @@ export async function readStartedInput(client: Context['client'], workflowId: st
     execution: { workflowId },
     maximumPageSize: 1,
   });
-  const [payload] = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
-  return payload === undefined ? undefined : defaultPayloadConverter.fromPayload(payload);
+  const input = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input;
+  return decodeFromPayloadsAtIndex(client.options.loadedDataConverter, 0, input?.payloads);
 }

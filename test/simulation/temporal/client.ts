@@ -1,7 +1,7 @@
 /** The client that activities get: the part of Temporal's client that they use. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ActivityNotFoundError, WorkflowFailedError } from '@temporalio/client';
-import { CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { CancelledFailure, defaultDataConverter, TerminatedFailure } from '@temporalio/common';
 import type { SimulatedProcess } from '../machine/process.ts';
 import type { Execution } from './execution.ts';
 import { fromFailure, fromPayload, toFailure, toPayload } from './payload.ts';
@@ -99,7 +99,7 @@ export function createClient(server: SimulatedServer, process: SimulatedProcess,
     });
 
   return {
-    options: { namespace: 'default' },
+    options: { namespace: 'default', loadedDataConverter: defaultDataConverter },
     withDeadline: <T>(deadline: number, work: () => Promise<T>): Promise<T> =>
       limits.run({ ...limitsNow(), deadline }, work),
     withAbortSignal: <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
