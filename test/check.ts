@@ -2,7 +2,8 @@
 import { execa } from 'execa';
 import { projectHome, projectRoot } from './helpers/project.ts';
 
-const ruff = `${projectHome}/tools/trainer-env/bin/ruff`;
+const trainerEnv = `${projectHome}/tools/trainer-env/bin`;
+const ruff = `${trainerEnv}/ruff`;
 const checks: [name: string, command: string, argv: string[]][] = [
   ['types', 'tsc', ['--noEmit']],
   ['lint', 'eslint', ['.', '--max-warnings', '0']],
@@ -11,6 +12,7 @@ const checks: [name: string, command: string, argv: string[]][] = [
   ['spelling', 'cspell', ['--no-progress', '--no-summary', '.']],
   ['phrases', 'node', ['test/spelling/check-phrases.ts']],
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
+  ['trainer versions', `${trainerEnv}/python`, ['trainer/versions.py']],
   ['Python lint', ruff, ['check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
   ['Python format', ruff, ['format', '--check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
 ];

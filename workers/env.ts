@@ -8,7 +8,7 @@ import { defaultDeployment } from '../configs/deployment.ts';
 import { addressPattern, deploymentPattern, hookTokenVariable } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { homeFolders } from '../configs/paths.ts';
-import { HostName, type Versions } from '../configs/schema/index.ts';
+import { HostName, TrainerVersions, type Versions } from '../configs/schema/index.ts';
 
 /** Environment variables of a worker. No other module reads process.env. */
 const WorkerEnv = z.object({
@@ -156,7 +156,7 @@ export function toolPath(home: string, name: 'python' | 'temporal' | 'weed'): st
 
 const PackageJson = z.object({ version: z.string() });
 
-/** Hashes the trainer's modules with their paths: a change of any may change what it prepares, converts and measures. */
+/** Hashes the trainer's modules with their paths, for the record: results depend on trainer/versions.json. */
 function hashTrainerCode(): string {
   const folder = projectFile('trainer/everswin_trainer');
   const modules = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.py'));
@@ -175,4 +175,5 @@ export const readVersions = (): Versions => ({
   trainerLock: createHash('sha256')
     .update(readFileSync(projectFile('trainer/requirements.lock')))
     .digest('hex'),
+  trainer: TrainerVersions.parse(JSON.parse(readFileSync(projectFile('trainer/versions.json'), 'utf8'))),
 });

@@ -8,6 +8,7 @@ import {
   type DatasetSpec,
   type RunPlan,
 } from '../../configs/schema/index.ts';
+import { codeFields } from '../shared/steps/code-fields.ts';
 import { contentKey } from '../shared/steps/content-key.ts';
 import { isSameMark, readFileMark } from '../shared/files/file-mark.ts';
 import type { StoredObject } from '../shared/store/objects.ts';
@@ -42,8 +43,7 @@ export async function prepareDataset(plan: RunPlan, context: PreparationContext)
     'images as files': String(extractImages),
     'images left out': JSON.stringify(skipBadImages ?? 0),
     ...(masks === undefined ? {} : { masks }),
-    'trainer code': versions.trainerCode,
-    'tools (trainer lock)': versions.trainerLock,
+    ...codeFields(versions, ['dataset']),
   };
   // A rebuild gets a new folder, because a trainer may still be reading the old one.
   const rebuild = context.fresh ? { 'rebuilt at': new Date().toISOString() } : {};

@@ -3,6 +3,7 @@ import { homeFolders } from '../../configs/paths.ts';
 import { StoredFile, type FetchedWeights, type RunPlan } from '../../configs/schema/index.ts';
 import { startingWeights, type WeightsPart } from '../../configs/schema/plan-weights.ts';
 import { addObject, findObject, type StoredObject } from '../shared/store/objects.ts';
+import { codeFields } from '../shared/steps/code-fields.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
 import { withConvertedWeights } from './convert-weights.ts';
 import type { PreparationContext } from './preparation-context.ts';
@@ -33,8 +34,7 @@ export async function prepareWeights(plan: RunPlan, context: PreparationContext)
       'weights sha256': source.sha256,
       part,
       'recipe text': plan.recipe.sha256,
-      'trainer code': plan.versions.trainerCode,
-      'tools (trainer lock)': plan.versions.trainerLock,
+      ...codeFields(plan.versions, ['weights']),
     },
     findDamage: async ({ converted }) =>
       (await findObject(home, converted.sha256)) === undefined

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { FlattenedRecipe, type RunInput, type Versions } from '../../configs/schema/index.ts';
+import { codeFields } from '../shared/steps/code-fields.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
 import { runTrainerCommand } from '../shared/trainer/trainer-command.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
@@ -30,12 +31,8 @@ export async function readRecipe({ home, recipesFolder, python, versions, signal
     subject: input.recipe,
     fresh: input.fresh,
     output: FlattenedRecipe,
-    // A recipe may inherit from any file of its folder; the lock file pins what it inherits from MMDetection.
-    fields: {
-      ...Object.fromEntries(await Promise.all(hashes)),
-      'trainer code': versions.trainerCode,
-      'tools (trainer lock)': versions.trainerLock,
-    },
+    // A recipe may inherit from any file of its folder.
+    fields: { ...Object.fromEntries(await Promise.all(hashes)), ...codeFields(versions, ['recipe']) },
     findDamage: () => Promise.resolve(undefined),
     work: () => runTrainerCommand({ python, signal, output: FlattenedRecipe, argv: ['recipe', '--recipe', path] }),
   });

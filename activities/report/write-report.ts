@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { objectKeys } from '../../configs/names.ts';
 import { buildLedger } from '../shared/summary/ledger.ts';
 import { homeFolders, runFolder } from '../../configs/paths.ts';
+import { formatTrainerVersion, trainerParts } from '../../configs/trainer-versions.ts';
 import { comparableReferences } from '../plan/published.ts';
 import {
   Analysis,
@@ -150,7 +151,7 @@ async function gatherReport(
     startedAt,
     pausedSeconds,
   }: ReportRequest,
-  versions: Versions,
+  { trainer, ...versions }: Versions,
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
   const events = await readProgress(folder.train.progress);
@@ -192,7 +193,13 @@ async function gatherReport(
       ...[...events, ...testEvents].flatMap((event) => (event.type === 'warning' ? [event.message] : [])),
     ],
     seconds: { total: createdAt - startedAt, training: trainingSeconds(attempts) },
-    environment: { ...versions, node: process.version, device: started?.device ?? 'unknown', ...started?.versions },
+    environment: {
+      ...versions,
+      trainer: formatTrainerVersion({ trainer }, trainerParts),
+      node: process.version,
+      device: started?.device ?? 'unknown',
+      ...started?.versions,
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import { homeFolders } from '../../configs/paths.ts';
 import type { Fingerprint, RunPlan, VersionId } from '../../configs/schema/index.ts';
 import type { RetrainDependencies } from './dependencies.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
-import { formatChange, computeFingerprint } from './fingerprint.ts';
+import { computeFingerprint, formatChange, translateEarlier } from './fingerprint.ts';
 import { withScratchFolder } from '../shared/files/scratch-folder.ts';
 import { readRegistry } from '../registry/registry-state.ts';
 import { readVersion } from '../registry/versions.ts';
@@ -43,7 +43,7 @@ export const createDetectChanges =
                 readVersion(store, model, last, { folder, signal }),
               );
         const fingerprint = computeFingerprint(plan);
-        const changed = formatChange(before?.fingerprint, fingerprint) ?? null;
+        const changed = formatChange(before && translateEarlier(before.fingerprint, plan), fingerprint) ?? null;
         return { fingerprint, changed, last, champion: state.champion };
       },
     );

@@ -11,6 +11,7 @@ import {
   type ModelVersion,
   type VersionId,
 } from '../../configs/schema/index.ts';
+import { formatTrainerVersion, testedBy } from '../../configs/trainer-versions.ts';
 import type { RetrainDependencies } from './dependencies.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
@@ -90,6 +91,7 @@ async function publishCandidate(
         annotationsSha256: analysis.annotationsSha256,
         images: metrics.images,
         trainerCode: plan.versions.trainerCode,
+        trainerVersion: formatTrainerVersion(plan.versions, testedBy),
       },
       bbox: metrics.bbox,
       segm: metrics.segm,

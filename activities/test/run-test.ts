@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { runFolder } from '../../configs/paths.ts';
+import { testedBy } from '../../configs/trainer-versions.ts';
 import { EvalMetrics, type TestResult } from '../../configs/schema/index.ts';
 import { readJson } from '../shared/files/json-file.ts';
+import { codeFields } from '../shared/steps/code-fields.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
@@ -47,8 +49,7 @@ async function testDetector(
       'checkpoint sha256': target.sha256,
       'data set': plan.dataset.contentKey,
       plan: plan.planHash,
-      'trainer code': plan.versions.trainerCode,
-      'tools (trainer lock)': plan.versions.trainerLock,
+      ...codeFields(plan.versions, testedBy),
     },
     findDamage: async (cached) => {
       const isSame = isDeepStrictEqual(await readJson(metrics, EvalMetrics), cached);

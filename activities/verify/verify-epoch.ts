@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { homeFolders } from '../../configs/paths.ts';
 import type { GpuWait, RunPlan, TrainerEvent } from '../../configs/schema/index.ts';
+import { formatTrainerVersion, trainedBy } from '../../configs/trainer-versions.ts';
 import type { OpenStore } from '../shared/store/artifact-store.ts';
 import { formatPlural } from '../shared/summary/format-time.ts';
 import type { Device } from '../shared/trainer/trainer-argv.ts';
@@ -172,8 +173,11 @@ function explainCircumstances(
   repeated: readonly TrainerEvent[],
 ): string[] {
   const notes: string[] = [];
-  if (plan.versions.trainerCode !== versions.trainerCode)
-    notes.push(`The run was planned with everswin ${plan.versions.everswin}, whose trainer differs from this one.`);
+  const [planned, here] = [plan.versions, versions].map((one) => formatTrainerVersion(one, trainedBy));
+  if (planned !== here)
+    notes.push(
+      `The run was planned with everswin ${plan.versions.everswin}, whose trainer gives other results: version ${planned}, here ${here}.`,
+    );
   if (legs.some(({ trainer }) => trainer.control === undefined))
     notes.push('An earlier version trained these steps and recorded no control values. The newest ones are assumed.');
   if (legs.length > 1)

@@ -6,8 +6,18 @@ import { ReferenceResult } from './metrics.ts';
 import { Sha256 } from './primitives.ts';
 import { SpeedSwitches } from './speed.ts';
 
-/** Versions of everswin, its Python code and the Python dependencies. */
-export const Versions = z.object({ everswin: z.string(), trainerCode: Sha256, trainerLock: Sha256 });
+/** trainer/versions.json: a higher version of a part gives other results for the same inputs. */
+export const TrainerVersions = z.record(z.string(), z.int().positive());
+export type TrainerVersions = z.infer<typeof TrainerVersions>;
+
+/** Versions of everswin and its trainer, and hashes of the Python code and the Python dependencies. */
+export const Versions = z.object({
+  everswin: z.string(),
+  trainerCode: Sha256,
+  trainerLock: Sha256,
+  /** Absent in plans of earlier versions, whose results depend on the two hashes. */
+  trainer: TrainerVersions.optional(),
+});
 export type Versions = z.infer<typeof Versions>;
 
 /** Whether a step was cached, and why; shown in `status`, log and report. */

@@ -29,8 +29,13 @@ export const ModelVersion = z.object({
   fingerprint: Fingerprint,
   /** The complete detector as plain tensors. */
   weights: VersionFile,
-  /** Data and code of its test. */
-  test: z.object({ annotationsSha256: Sha256, images: z.int(), trainerCode: Sha256 }),
+  /** Data and code of its test. `trainerVersion` is absent in versions that an earlier everswin published. */
+  test: z.object({
+    annotationsSha256: Sha256,
+    images: z.int(),
+    trainerCode: Sha256,
+    trainerVersion: z.string().optional(),
+  }),
   bbox: CocoMetrics,
   segm: CocoMetrics,
   /** Address of the detector that the run left, and the hash of its model.pth; absent if it left none. */

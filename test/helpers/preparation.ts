@@ -10,7 +10,7 @@ import { createInputPreparer } from '../../activities/inputs/input-preparer.ts';
 import { createPinPlan } from '../../activities/plan/pin-plan.ts';
 import { createResolvePlan } from '../../activities/plan/resolve-plan.ts';
 import { createFindWeights } from '../../activities/starting-weights/find-weights.ts';
-import { Catalog, RunInput, type RunPlan } from '../../configs/schema/index.ts';
+import { Catalog, RunInput, type RunPlan, type Versions } from '../../configs/schema/index.ts';
 import { startFileServer } from '../../infra/stack/file-server.ts';
 import { createMiniRun, miniPlan } from './mini-run.ts';
 import { mockEnvironment } from './mock-environment.ts';
@@ -27,6 +27,8 @@ export const drawMiniCoco = (kind: '--out' | '--own', folder: string) =>
     env: { PYTHONPATH: `${projectRoot}/trainer` },
   });
 
+const preparedBy: Versions = { ...miniPlan.versions, trainer: { dataset: 1, weights: 1 } };
+
 /** Creates a temporary home and a server of the demo's files. */
 export async function createPreparation() {
   const folder = await mkdtemp(`${tmpdir()}/everswin-preparation-`);
@@ -36,7 +38,7 @@ export async function createPreparation() {
   const { home, python: command } = run.dependencies;
   const catalog = Catalog.parse(JSON.parse(await readFile(`${projectRoot}/configs/catalog.json`, 'utf8')));
 
-  const createDependencies = (isOffline: boolean): ActivityDependencies => {
+  const createDependencies = (isOffline: boolean, versions = preparedBy): ActivityDependencies => {
     const place = {
       home,
       recipesFolder,
@@ -52,15 +54,15 @@ export async function createPreparation() {
       ...place,
       findWeights,
       preparer: createInputPreparer(place),
-      versions: miniPlan.versions,
+      versions,
     };
   };
 
   return {
     home,
     /** @param isOffline whether downloads and starts of Python fail. */
-    async prepare(input: RunInput, isIdle = false) {
-      const dependencies = createDependencies(isIdle);
+    async prepare(input: RunInput, isIdle = false, versions = preparedBy) {
+      const dependencies = createDependencies(isIdle, versions);
       const plan = await runInActivity(() => createResolvePlan(dependencies)(input));
       const dataset = await runInActivity(() => createFetchDataset(dependencies)(plan));
       const weights = await runInActivity(() => createFetchWeights(dependencies)(plan));

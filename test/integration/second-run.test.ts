@@ -1,6 +1,7 @@
 /** Prepares the demo twice with its real files: the second time, every step is cached. */
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { computeFingerprint, formatChange } from '../../activities/retrain/fingerprint.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { RunInput } from '../../configs/schema/index.ts';
 import { createPreparation, readRunFile } from '../helpers/preparation.ts';
@@ -28,6 +29,23 @@ test('a second run of the same input reuses every step and names the reason', as
   expect(second.outcomes[1]?.why).toMatch(/^cached, built on .* train2017\.zip, val2017\.zip, .* unchanged/);
   expect(second.plan.planHash).toBe(first.plan.planHash);
   expect(second.weights.path).toBe(first.weights.path);
+});
+
+test('an upgrade reuses every step unless it raises the version of a part', async () => {
+  const first = await preparation.prepare(demo);
+  const { versions } = first.plan;
+  const hash = 'a'.repeat(64);
+  const edited = { ...versions, everswin: '99.0.0', trainerCode: hash, trainerLock: hash };
+  const second = await preparation.prepare(demo, true, edited);
+  expect(second.outcomes.map(({ hit }) => hit)).toEqual([true, true, true]);
+  expect(formatChange(computeFingerprint(first.plan), computeFingerprint(second.plan))).toBeUndefined();
+
+  const third = await preparation.prepare(demo, false, { ...versions, trainer: { dataset: 2, weights: 1 } });
+  expect(third.outcomes.map(({ why }) => why.replace(/built on .* unchanged/, '…'))).toEqual([
+    'cached, …, files verified',
+    'not cached, trainer version changed (dataset 1 → dataset 2)',
+    'cached, …, files verified',
+  ]);
 });
 
 test('an archive that was damaged in the store is downloaded again', async () => {

@@ -1,9 +1,11 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { executeChild, ParentClosePolicy } from '@temporalio/workflow';
+import { executeChild, ParentClosePolicy, patched } from '@temporalio/workflow';
 import { evaluationId, evaluationRun, taskQueues } from '../../configs/names.ts';
 import type { ModelVersion, RetrainInput, RetrainOutcome, VersionId } from '../../configs/schema/index.ts';
+import { formatTrainerVersion, testedBy } from '../../configs/trainer-versions.ts';
 import { evaluateDetector } from '../evaluate/evaluate-detector.ts';
 import { hasCode } from '../support/coded-failure.ts';
+import { compareTestVersions } from '../train/patches.ts';
 import type { Notifier } from '../support/notify.ts';
 import { runWatch, registry } from '../support/policies.ts';
 import type { RetrainBoard } from './retrain-board.ts';
@@ -93,8 +95,8 @@ async function testChampion(
   );
   if (ours === undefined || theirs === undefined || isSameTest(ours.version, theirs.version)) return null;
   board.show({ stage: 'testing champion' });
-  const { annotationsSha256, trainerCode } = ours.version.test;
-  const name = `${model}-champion-${[theirs.version.weights.sha256, annotationsSha256, trainerCode].map((one) => one.slice(0, 6)).join('-')}`;
+  const { annotationsSha256 } = ours.version.test;
+  const name = `${model}-champion-${[theirs.version.weights.sha256, annotationsSha256, testCode(ours.version)].map((one) => one.slice(0, 6)).join('-')}`;
   const input = {
     ...run,
     version: 1 as const,
@@ -117,5 +119,13 @@ async function testChampion(
   return evaluationRun(name);
 }
 
-const isSameTest = ({ test: a }: ModelVersion, { test: b }: ModelVersion): boolean =>
-  a.annotationsSha256 === b.annotationsSha256 && a.images === b.images && a.trainerCode === b.trainerCode;
+const isSameTest = (one: ModelVersion, other: ModelVersion): boolean =>
+  one.test.annotationsSha256 === other.test.annotationsSha256 &&
+  one.test.images === other.test.images &&
+  testCode(one) === testCode(other);
+
+/** Identifies the code of a test by the versions of its parts, such as `v-1-2`; in earlier histories by a hash. */
+const testCode = ({ test: { trainerCode, trainerVersion } }: ModelVersion): string =>
+  patched(compareTestVersions)
+    ? `v${(trainerVersion ?? formatTrainerVersion({}, testedBy)).replaceAll(/\D+/g, '-')}`
+    : trainerCode;

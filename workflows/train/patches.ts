@@ -35,3 +35,6 @@ export const trustWorkingGpus = 'trust-working-gpus';
 
 /** A trainer that lost its watch is stopped when its run pauses or is cancelled before the next attempt watches it. */
 export const stopUnwatchedTrainer = 'stop-unwatched-trainer';
+
+/** The champion is tested again if the versions of the trainer's test differ, not if a hash of its files does. */
+export const compareTestVersions = 'compare-test-versions';

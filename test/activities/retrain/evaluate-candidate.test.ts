@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatChange, computeFingerprint } from '../../../activities/retrain/fingerprint.ts';
+import { formatChange, computeFingerprint, translateEarlier } from '../../../activities/retrain/fingerprint.ts';
 import { formatFindings, evaluateCandidate, type GateFacts } from '../../../activities/retrain/evaluate-candidate.ts';
 import { GateRules, type Comparison, type ComparedScore } from '../../../configs/schema/index.ts';
 import { miniPlan } from '../../helpers/mini-run.ts';
@@ -90,4 +90,31 @@ test('computeFingerprint changes with the plan and the trainer code, and the cha
   expect(formatChange(before, computeFingerprint(seed))).toBe('changed: seed (was 7, is 8)');
   const code = { ...miniPlan, versions: { ...miniPlan.versions, trainerCode: hash('1') } };
   expect(formatChange(before, computeFingerprint(code))).toMatch(/^changed: trainer code \(was ff+, is 11+\)$/);
+});
+
+test('computeFingerprint follows the version of the trainer, not the hash of its files', () => {
+  const plan = (trainer: Record<string, number>, code = 'f') => ({
+    ...miniPlan,
+    versions: { ...miniPlan.versions, trainerCode: hash(code), trainer },
+  });
+  const before = computeFingerprint(plan({ training: 1, test: 1 }));
+  expect(formatChange(before, computeFingerprint(plan({ training: 1, test: 2 }, '1')))).toBeUndefined();
+  expect(formatChange(before, computeFingerprint(plan({ training: 2, test: 1 })))).toBe(
+    'changed: trainer version (was dataset 1, weights 1, training 1, is dataset 1, weights 1, training 2)',
+  );
+});
+
+test('translateEarlier counts the trainer of an earlier version as version 1', () => {
+  const earlier = computeFingerprint(miniPlan);
+  const planned = (trainer: Record<string, number>, change = {}) => {
+    const plan = { ...miniPlan, ...change, versions: { ...miniPlan.versions, trainer } };
+    return formatChange(translateEarlier(earlier, plan), computeFingerprint(plan));
+  };
+  expect(planned({ training: 1 })).toBeUndefined();
+  expect(planned({ training: 2 })).toMatch(/^changed: trainer version \(was .*training 1, is .*training 2\)$/);
+  expect(planned({ training: 1 }, { planHash: hash('9'), seed: 8 })).toBe('changed: seed (was 7, is 8)');
+  // Parts of a plan that an earlier version did not record are no change.
+  const parts = Object.fromEntries(Object.entries(earlier.parts).filter(([name]) => name !== 'learningRate'));
+  const plan = { ...miniPlan, versions: { ...miniPlan.versions, trainer: {} } };
+  expect(formatChange(translateEarlier({ ...earlier, parts }, plan), computeFingerprint(plan))).toBeUndefined();
 });

@@ -8,7 +8,7 @@ import { listRuns } from '../../../infra/client/list-runs.ts';
 import type { retrainDetector } from '../../../workflows/index.ts';
 import { createRetrainStubs, freshRetrainInput } from '../../helpers/retrain-stubs.ts';
 import { until } from '../../helpers/until.ts';
-import { anAttempt, someFingerprint, type StubbedActivities } from '../../helpers/stub-activities.ts';
+import { anAttempt, someFingerprint, someMetrics, type StubbedActivities } from '../../helpers/stub-activities.ts';
 import { withWorkers } from '../../helpers/workflow-env.ts';
 
 const trigger = (client: Client, input: RetrainInput, who = 'a test') =>
@@ -39,6 +39,38 @@ test('retrainDetector promotes the first candidate and trains again only for cha
     expect(world.notes[1]).toBe('requested by a test; changed: dataset (was a, is b)');
     expect(world.trained).toHaveLength(2);
   });
+});
+
+test('retrainDetector tests the champion again only if the versions of the test differ', async () => {
+  const world = createRetrainStubs();
+  const { readVersion } = world.activities;
+  const tested: string[] = [];
+  /** By the last letter of the version; `a` is of an earlier everswin. */
+  const versions: Record<string, string> = { b: 'dataset 1, test 1', c: 'dataset 1, test 2' };
+  const activities: Partial<StubbedActivities> = {
+    ...world.activities,
+    readVersion: async (request) => {
+      const found = await readVersion?.(request);
+      if (found === undefined) throw new Error('no stub');
+      const letter = request.id.at(-1) ?? '';
+      const test = { ...found.version.test, trainerCode: letter.repeat(64), trainerVersion: versions[letter] };
+      return { ...found, version: { ...found.version, test } };
+    },
+    runTest: ({ plan }) => {
+      tested.push(plan.runId);
+      return Promise.resolve(someMetrics);
+    },
+  };
+  await withWorkers(activities, async (client) => {
+    const input = freshRetrainInput();
+    for (const data of ['a', 'b', 'c']) {
+      world.change(data);
+      await (await trigger(client, input)).result();
+    }
+  });
+  expect(tested.filter((name) => name.includes('champion'))).toEqual([
+    expect.stringMatching(/-champion-000000-000000-v-1-2/),
+  ]);
 });
 
 test('retrainDetector sets its stage as search attribute and links the page of its model', async () => {
