@@ -1,6 +1,7 @@
 /** One scheduled activity on the server: its attempts, timeouts, retries and cancellation. */
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import proto, { type coresdk } from '@temporalio/proto';
+import { isVerdict } from '../../../configs/errors.ts';
 import type { Timer } from '../clock.ts';
 import type { Execution } from './execution.ts';
 import type { Failure, Payload } from './payload.ts';
@@ -47,15 +48,20 @@ export class ActivityTask {
   private state: 'waiting' | 'started' | 'closed' = 'waiting';
   private readonly server: SimulatedServer;
   private readonly command: ScheduleActivity;
+  /** Types of errors that are not retried. */
+  private readonly finalErrors: readonly string[];
   private heartbeatTimer: Timer | undefined;
   private startToCloseTimer: Timer | undefined;
   private retryTimer: Timer | undefined;
   private readonly scheduleToCloseTimer: Timer | undefined;
 
-  constructor(server: SimulatedServer, execution: Execution, command: ScheduleActivity) {
+  /** @param isOldBuild whether the build before the patches scheduled it, whose outages Temporal retried. */
+  constructor(server: SimulatedServer, execution: Execution, command: ScheduleActivity, isOldBuild: boolean) {
     this.server = server;
     this.execution = execution;
     this.command = command;
+    const finalErrors = command.retryPolicy?.nonRetryableErrorTypes ?? [];
+    this.finalErrors = isOldBuild ? finalErrors.filter(isVerdict) : finalErrors;
     this.seq = command.seq ?? 0;
     this.type = command.activityType ?? '';
     this.queue = command.taskQueue ?? '';
@@ -133,7 +139,7 @@ export class ActivityTask {
     const type = failure.applicationFailureInfo?.type ?? '';
     const isFinal =
       failure.applicationFailureInfo?.nonRetryable === true ||
-      (retryPolicy?.nonRetryableErrorTypes ?? []).includes(type) ||
+      this.finalErrors.includes(type) ||
       timeout === 'schedule-to-close';
     const limit = retryPolicy?.maximumAttempts ?? 0;
     const isExhausted = limit > 0 && this.attempt >= limit;

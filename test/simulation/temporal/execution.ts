@@ -39,6 +39,7 @@ interface RecordedTask {
   activation: Activation;
   commands: Command[];
   patches: string[];
+  isOldBuild: boolean;
 }
 
 /** A workflow task that was handed to a worker. */
@@ -207,9 +208,9 @@ export class Execution {
       return this.repeatTask(activation.jobs);
     }
     server.trace(`${this.workflowId}: ${formatJobs(activation.jobs)} -> ${format(answer.commands)}`);
-    this.record(activation, answer.commands, answer.flags);
+    this.record(activation, answer.commands, answer.flags, isOldBuild);
     this.isClosedByOldBuild = closes && isOldBuild;
-    for (const command of answer.commands) this.apply(command);
+    for (const command of answer.commands) this.apply(command, isOldBuild);
     if (inbox.length > 0) this.scheduleTask();
   }
 
@@ -228,7 +229,7 @@ export class Execution {
     this.scheduleTask();
   }
 
-  private record(activation: Activation, commands: Command[], flags: number[]): void {
+  private record(activation: Activation, commands: Command[], flags: number[], isOldBuild: boolean): void {
     const rejected = new Set(
       commands.flatMap(({ updateResponse }) =>
         updateResponse?.rejected == null ? [] : [updateResponse.protocolInstanceId],
@@ -248,7 +249,7 @@ export class Execution {
     });
     const patches = commands.flatMap(({ setPatchMarker }) => setPatchMarker?.patchId ?? []);
     if (jobs.length === 0) return;
-    this.history.push({ activation: { ...activation, jobs, flags }, commands, patches });
+    this.history.push({ activation: { ...activation, jobs, flags }, commands, patches, isOldBuild });
     this.events += 3 + commands.length;
   }
 
@@ -278,12 +279,12 @@ export class Execution {
     const resolved = new Set(delivered.flatMap(({ resolveActivity }) => resolveActivity?.seq ?? []));
     const fired = new Set(delivered.flatMap(({ fireTimer }) => fireTimer?.seq ?? []));
     this.updateCount = execution.updateCount;
-    for (const { activation, commands } of this.history) {
+    for (const { activation, commands, isOldBuild } of this.history) {
       this.events = activation.historyLength + commands.length;
       for (const { doUpdate } of activation.jobs) this.expectUpdate(doUpdate, updates);
       for (const command of commands)
         if (!resolved.has(command.scheduleActivity?.seq ?? 0) && !fired.has(command.startTimer?.seq ?? 0))
-          this.apply(command, this.server.clock.now - activation.at);
+          this.apply(command, isOldBuild, this.server.clock.now - activation.at);
     }
     const isRequest = ({ signalWorkflow, doUpdate, cancelWorkflow }: Job) =>
       signalWorkflow != null || doUpdate != null || cancelWorkflow != null;
@@ -305,10 +306,10 @@ export class Execution {
   }
 
   /** @param agoMs time since the server received the command, in a history that a reset took over. */
-  private apply(command: Command, agoMs = 0): void {
+  private apply(command: Command, isOldBuild: boolean, agoMs = 0): void {
     const { server } = this;
     if (command.scheduleActivity != null) {
-      const task = new ActivityTask(server, this, command.scheduleActivity);
+      const task = new ActivityTask(server, this, command.scheduleActivity, isOldBuild);
       this.activities.set(task.seq, task);
       server.enqueue(task);
     } else if (command.requestCancelActivity != null) this.cancelActivity(command.requestCancelActivity.seq ?? 0);
