@@ -109,6 +109,7 @@ async function testChampion(
       workflowId: evaluationId(name),
       taskQueue: taskQueues.control,
       args: [input],
+      staticSummary: `champion ${champion}, tested like ${candidate}`,
       parentClosePolicy: ParentClosePolicy.ABANDON,
       workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
     });

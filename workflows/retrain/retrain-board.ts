@@ -55,19 +55,31 @@ export class RetrainBoard {
       awaitingApproval: null,
       page,
     };
-    setHandler(retrainStatusQuery, () => this.status);
-    setHandler(triggerSignal, (raw) => {
-      const trigger = Trigger.safeParse(raw);
-      if (trigger.success) this.show({ pendingTriggers: newest(this.status.pendingTriggers, trigger.data) });
+    setHandler(retrainStatusQuery, () => this.status, {
+      description: 'Returns stage, champion, decisions and outcomes of the retraining.',
     });
-    setHandler(questionSignal, (raw) => {
-      const { data } = RunQuestion.safeParse(raw);
-      if (data !== undefined) this.show({ question: data.question });
-    });
+    setHandler(
+      triggerSignal,
+      (raw) => {
+        const trigger = Trigger.safeParse(raw);
+        if (trigger.success) this.show({ pendingTriggers: newest(this.status.pendingTriggers, trigger.data) });
+      },
+      { description: 'Requests a retraining. Input: { "who": NAME, "why": REASON, "at": UNIX_SECONDS }.' },
+    );
+    setHandler(
+      questionSignal,
+      (raw) => {
+        const { data } = RunQuestion.safeParse(raw);
+        if (data !== undefined) this.show({ question: data.question });
+      },
+      { description: 'Sent by the training of a candidate when it waits for a decision. Not for manual use.' },
+    );
     setHandler(approveUpdate, (answer) => this.receiveAnswer({ ...answer, approved: true }), {
+      description: 'Promotes the candidate that waits for approval. Input: { "who": NAME, "why": REASON }.',
       validator: this.validateAnswer,
     });
     setHandler(rejectUpdate, (answer) => this.receiveAnswer({ ...answer, approved: false }), {
+      description: 'Rejects the candidate that waits for approval. Input: { "who": NAME, "why": REASON }.',
       validator: this.validateAnswer,
     });
     this.show({});
@@ -125,7 +137,9 @@ export class RetrainBoard {
     let isAnswered = false;
     for (let left = deadline - Date.now(); left > 0 && !isAnswered; left = deadline - Date.now()) {
       remind();
-      isAnswered = await condition(() => this.answer !== undefined, Math.min(remindAfterHours * hourMs, left));
+      isAnswered = await condition(() => this.answer !== undefined, Math.min(remindAfterHours * hourMs, left), {
+        summary: `approval of ${version}`,
+      });
     }
     this.show({ awaitingApproval: null });
     return this.answer;

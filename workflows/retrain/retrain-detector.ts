@@ -89,7 +89,7 @@ async function trainAndPromote(
 async function planWhenSettled(input: RetrainInput, host: StepHost): Promise<RunPlan> {
   let plan = await planNow(input, host);
   while (input.settleSeconds > 0) {
-    await sleep(input.settleSeconds * 1000);
+    await sleep(input.settleSeconds * 1000, { summary: 'data that may still change' });
     const next = await planNow(input, host);
     if (next.planHash === plan.planHash) break;
     plan = next;

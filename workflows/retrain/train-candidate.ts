@@ -3,6 +3,7 @@ import { executeChild, ParentClosePolicy, ChildWorkflowCancellationType } from '
 import { taskQueues, workflowId } from '../../configs/names.ts';
 import type { Fingerprint, RetrainInput, RunInput, VersionId } from '../../configs/schema/index.ts';
 import { runWatch, publishing, registry } from '../support/policies.ts';
+import { clipSummary } from '../support/summaries.ts';
 import { repeatStep, type StepHost } from '../train/repeat-step.ts';
 import { trainDetector } from '../train/train-detector.ts';
 
@@ -38,7 +39,7 @@ export async function trainCandidate(
       parentClosePolicy: ParentClosePolicy.ABANDON,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
       workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-      staticSummary: `candidate of ${model}: ${why}`.slice(0, 200),
+      staticSummary: clipSummary(`candidate of ${model}: ${why}`),
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -3,13 +3,14 @@ import type { ControlActivities, GpuActivities } from '../../activities/index.ts
 import { listProblems } from '../../configs/parse-input.ts';
 import { activityResults } from './activity-results.ts';
 import { codedFailure } from './coded-failure.ts';
+import { activitySummaries, clipSummary } from './summaries.ts';
 
 type ActivityName = keyof typeof activityResults;
 type UntypedActivities = Record<string, (...args: unknown[]) => Promise<unknown>>;
 
 /**
  * Creates activities that parse what they return. A ZodError or a TypeError in workflow code would fail the workflow task,
- * which Temporal retries indefinitely; an UnexpectedResult ends the run instead.
+ * which Temporal retries indefinitely; an UnexpectedResult ends the run instead. Each call has a summary for the UI.
  */
 export function checkedActivities<A extends Partial<ControlActivities & GpuActivities>>(
   options: ActivityOptions,
@@ -17,9 +18,12 @@ export function checkedActivities<A extends Partial<ControlActivities & GpuActiv
   const activities = proxyActivities<UntypedActivities>(options);
   const check = (name: ActivityName) => {
     const activity = activities[name];
-    const execute = async (...args: unknown[]): Promise<unknown> => parseResult(name, await activity?.(...args));
-    const executeWithOptions = async (overrides: ActivityOptions, args: unknown[]): Promise<unknown> =>
-      parseResult(name, await activity?.executeWithOptions(overrides, args));
+    const summarize: (...args: never[]) => string = activitySummaries[name];
+    const executeWithOptions = async (overrides: ActivityOptions, args: unknown[]): Promise<unknown> => {
+      const summary = clipSummary(overrides.summary ?? summarize(...(args as never[]))); // the types of the activity
+      return parseResult(name, await activity?.executeWithOptions({ ...overrides, summary }, args));
+    };
+    const execute = (...args: unknown[]): Promise<unknown> => executeWithOptions({}, args);
     return Object.assign(execute, { executeWithOptions });
   };
   const checked: unknown = Object.fromEntries(names.map((name) => [name, check(name)]));

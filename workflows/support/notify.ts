@@ -41,17 +41,16 @@ export function notifier({ name, notify = [] }: { name: string; notify?: NotifyP
   };
   const settle = () =>
     CancellationScope.nonCancellable(async () => {
-      if (pending.size > 0) await Promise.race([Promise.all(pending), sleep(settleTimeout)]);
+      if (pending.size > 0)
+        await Promise.race([Promise.all(pending), sleep(settleTimeout, { summary: 'pending notifications' })]);
     });
   return { isOn, notify: enqueue, settle };
 }
 
 /** Sends a notification, also from a cancelled run. A failure is recorded in the history only. */
 async function send(request: Parameters<typeof notifying.notify>[0]): Promise<void> {
-  const { event, name } = request.notification;
-  const options = { summary: `${name}: ${event} → ${request.target.to} ${request.target.ref}` };
   try {
-    await CancellationScope.nonCancellable(() => notifying.notify.executeWithOptions(options, [request]));
+    await CancellationScope.nonCancellable(() => notifying.notify(request));
   } catch {
     // The failed activity in the history names the cause.
   }

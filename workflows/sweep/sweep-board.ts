@@ -42,12 +42,18 @@ export class SweepBoard {
         runId: variantRun(name, one.name),
       })),
     };
-    setHandler(sweepStatusQuery, () => this.status);
-    setHandler(questionSignal, (raw) => {
-      const { data } = RunQuestion.safeParse(raw);
-      const asking = this.status.variants.find(({ runId }) => runId === data?.runId);
-      if (asking !== undefined) this.change(asking.variant, { question: data?.question });
+    setHandler(sweepStatusQuery, () => this.status, {
+      description: 'Returns state, validations and scores of each variant.',
     });
+    setHandler(
+      questionSignal,
+      (raw) => {
+        const { data } = RunQuestion.safeParse(raw);
+        const asking = this.status.variants.find(({ runId }) => runId === data?.runId);
+        if (asking !== undefined) this.change(asking.variant, { question: data?.question });
+      },
+      { description: 'Sent by a variant when it waits for a decision. Not for manual use.' },
+    );
     this.show({});
   }
 

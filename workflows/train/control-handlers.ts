@@ -56,17 +56,33 @@ export class ControlHandlers {
     this.current = { v: 1, epochs: plan.epochs, checkpointNow: 0, learningRateFactor: 1, fp32: false, accumulate: 1 };
     board.showControl(this.current);
     CancellationScope.current().cancelRequested.catch(() => (this.cancelledAt = now()));
-    setHandler(controlQuery, () => this.current);
-    setHandler(pauseUpdate, () => this.pause(), { validator: () => this.requireRunning() });
-    setHandler(resumeUpdate, () => this.resume(), { validator: () => this.requirePaused() });
+    setHandler(controlQuery, () => this.current, {
+      description: 'Returns the settings that may change while the trainer runs, such as the last epoch.',
+    });
+    setHandler(pauseUpdate, () => this.pause(), {
+      description: 'Saves a checkpoint, stops the trainer and frees its GPUs. No input.',
+      validator: () => this.requireRunning(),
+    });
+    setHandler(resumeUpdate, () => this.resume(), {
+      description: 'Continues a paused run, or one that waits for GPUs or a decision. No input.',
+      validator: () => this.requirePaused(),
+    });
     setHandler(stopAfterEpochUpdate, (epochs, who) => this.changeEpochs('stop-after', epochs, who), {
+      description: 'Ends the training after an epoch, before the planned one. Input: EPOCH, and optionally "NAME".',
       validator: (...[epochs]: [number, string?]) => this.requireStoppable(epochs),
     });
     setHandler(extendEpochsUpdate, (epochs, who) => this.extend(epochs, who), {
+      description: 'Trains to a later epoch than planned. Input: EPOCH, and optionally "NAME".',
       validator: (...[epochs]: [number, string?]) => this.requireExtendable(epochs),
     });
-    setHandler(startOverUpdate, (who?: unknown) => this.startOver(who), { validator: () => this.requireUndecided() });
-    setHandler(checkpointNowUpdate, () => this.checkpointNow(), { validator: () => this.requireRunning() });
+    setHandler(startOverUpdate, (who?: unknown) => this.startOver(who), {
+      description: 'Trains from iteration 0 a run that has lost its checkpoints and asks. Input: optionally "NAME".',
+      validator: () => this.requireUndecided(),
+    });
+    setHandler(checkpointNowUpdate, () => this.checkpointNow(), {
+      description: 'Saves a checkpoint now and returns its name. No input.',
+      validator: () => this.requireRunning(),
+    });
   }
 
   get control(): TrainerControl {

@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, patched, sleep } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, createEventGroup, patched, sleep } from '@temporalio/workflow';
 import { TestFailure } from '../../configs/schema/index.ts';
 import { codedFailure, hasCode } from '../support/coded-failure.ts';
 import type { Notifier } from '../support/notify.ts';
@@ -17,10 +17,14 @@ export interface StepHost {
 
 /**
  * Repeats a step until it succeeds. A storage or an artifact store that does not work is waited for, with a notice and
- * without a limit. Crashes in a row without progress end the run; Temporal's retries would repeat them for hours.
+ * without a limit. Crashes in a row without progress end the run; Temporal's retries would repeat them for hours. The
+ * events of all tries form a group of the history.
  * @param name of the step in messages.
  */
-export async function repeatStep<T>(host: StepHost, name: string, work: () => Promise<T>): Promise<T> {
+export const repeatStep = <T>(host: StepHost, name: string, work: () => Promise<T>): Promise<T> =>
+  createEventGroup(name).withScope(() => tryUntilComplete(host, name, work));
+
+async function tryUntilComplete<T>(host: StepHost, name: string, work: () => Promise<T>): Promise<T> {
   const failures = new FailureStreak();
   const outages = new OutageNotice(host, name);
   for (;;) {
@@ -39,7 +43,7 @@ export async function repeatStep<T>(host: StepHost, name: string, work: () => Pr
       failures.add(readTestFailure(error));
       const { crashes, waitSeconds } = failures;
       if (crashes >= triesWithoutProgress) throw tooManyCrashes(name, crashes, messageOf(error));
-      await pause(waitSeconds);
+      await pause(waitSeconds, `${name} runs again`);
     }
   }
 }
@@ -74,7 +78,7 @@ class OutageNotice {
     if (outage === 'storage' && waitForStorage !== undefined) return waitForStorage(notice, seconds);
     showNotice(notice);
     this.isShown = true;
-    await pause(seconds);
+    await pause(seconds, `${this.name} waits for the ${outage}`);
   }
 
   clear(): void {
@@ -88,8 +92,8 @@ class OutageNotice {
   }
 }
 
-const pause = async (seconds: number): Promise<void> => {
-  if (seconds > 0) await sleep(seconds * 1000);
+const pause = async (seconds: number, summary: string): Promise<void> => {
+  if (seconds > 0) await sleep(seconds * 1000, { summary });
 };
 
 /** Failures of a step since its last progress. Each image that a test finishes is progress. */

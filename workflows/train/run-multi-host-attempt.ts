@@ -93,7 +93,6 @@ class JoinedHosts {
     const options = {
       ...onHost(host),
       priority: queuePriority(priority),
-      summary: `attempt ${attempt}, ranks of ${host}`,
     };
     const request = { plan, host, attempt, ...(queuedSince === undefined ? {} : { queuedSince }), priority };
     for (let rejoinMs = firstRejoinMs; ; rejoinMs = Math.min(2 * rejoinMs, longestRejoinMs)) {
@@ -104,7 +103,7 @@ class JoinedHosts {
         if (lost === undefined) throw error;
         if (this.isReleased) return { outcome: 'preempted', cause: lost.cause };
       }
-      await sleep(rejoinMs);
+      await sleep(rejoinMs, { summary: `until ${host} joins again` });
     }
   }
 }

@@ -60,20 +60,34 @@ export class StatusBoard {
       report: null,
       page: null,
     };
-    setHandler(statusQuery, () => this.status);
-    setHandler(progressSignal, (raw) => {
-      const progress = Progress.safeParse(raw);
-      if (progress.success) this.show({ progress: progress.data, ...this.withValidation(progress.data) });
+    setHandler(statusQuery, () => this.status, {
+      description: 'Returns stage, progress, attempts, decisions and the ledger of the run.',
     });
-    setHandler(waitingSignal, (waiting) => {
-      if (waiting === null || typeof waiting === 'string') this.show({ waiting });
-    });
-    setHandler(gpuHealthSignal, (raw) => {
-      const problems = GpuProblems.safeParse(raw);
-      if (!problems.success) return;
-      this.show({ gpus: problems.data });
-      this.onGpuHealth(problems.data);
-    });
+    setHandler(
+      progressSignal,
+      (raw) => {
+        const progress = Progress.safeParse(raw);
+        if (progress.success) this.show({ progress: progress.data, ...this.withValidation(progress.data) });
+      },
+      { description: 'Sent by the training activity after each epoch. Not for manual use.' },
+    );
+    setHandler(
+      waitingSignal,
+      (waiting) => {
+        if (waiting === null || typeof waiting === 'string') this.show({ waiting });
+      },
+      { description: 'Sent by an activity that waits for GPUs. Not for manual use.' },
+    );
+    setHandler(
+      gpuHealthSignal,
+      (raw) => {
+        const problems = GpuProblems.safeParse(raw);
+        if (!problems.success) return;
+        this.show({ gpus: problems.data });
+        this.onGpuHealth(problems.data);
+      },
+      { description: 'Sent by an activity that watches GPUs. Not for manual use.' },
+    );
     this.show({});
   }
 

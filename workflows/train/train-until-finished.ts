@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancelledFailure, patched, sleep } from '@temporalio/workflow';
+import { ApplicationFailure, CancelledFailure, createEventGroup, patched, sleep } from '@temporalio/workflow';
 import { errorCatalogue } from '../../configs/errors.ts';
 import { hostsOf, trainingGpus } from '../../configs/schema/plan-hosts.ts';
 import type { Attempt, Rollback, RunPlan, TrainerControl } from '../../configs/schema/index.ts';
@@ -92,8 +92,8 @@ async function repeatAttempts<T>(
       gpus: knownGpus(board.attempts, trustedUntil),
       priority,
     };
-    const attempt = await interruptible(() =>
-      hosts.length > 1 ? runMultiHostAttempt(request, hosts, board) : runAttempt(request, board),
+    const attempt = await createEventGroup(`Attempt ${number}`).withScope(() =>
+      interruptible(() => (hosts.length > 1 ? runMultiHostAttempt(request, hosts, board) : runAttempt(request, board))),
     );
     // An attempt that lost its GPUs joins the end of the queue; one that lost only the worker keeps its place.
     if (attempt?.outcome !== 'worker-lost') queuedSince = Date.now() / 1000;
@@ -177,10 +177,14 @@ async function repeatAttempts<T>(
 }
 
 /** Backs off after an attempt. Shows a notice meanwhile if its artifact store did not answer. */
-async function waitBeforeNext({ watchError, cause }: Attempt, board: StatusBoard, seconds: number): Promise<void> {
+async function waitBeforeNext(
+  { attempt, watchError, cause }: Attempt,
+  board: StatusBoard,
+  seconds: number,
+): Promise<void> {
   const waitsForStore = watchError === storeError && patched(waitForStoreInTraining);
   if (waitsForStore) board.showNotice(`The training waits for the artifact store. ${cause ?? ''}`);
-  await sleep(seconds * 1000);
+  await sleep(seconds * 1000, { summary: `back-off after attempt ${attempt}` });
   if (waitsForStore) board.showNotice(null);
 }
 

@@ -17,6 +17,6 @@ export async function waitForStorage(
   board.showNotice(notice);
   const request = { runId: plan.runId, bytes: 0, isEvaluation: isEvaluation(plan) };
   await diskSpace.waitForSpace.executeWithOptions(onLeader(plan), [request]);
-  if (seconds > 0) await sleep(seconds * 1000);
+  if (seconds > 0) await sleep(seconds * 1000, { summary: 'storage that failed' });
   board.showNotice(null);
 }
