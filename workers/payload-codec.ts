@@ -2,7 +2,7 @@
 import { webcrypto } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import { CodedError } from '../activities/shared/errors/coded-error.ts';
 import { toFailure } from '../activities/shared/temporal/failure.ts';
 import type { EncryptionKey, EncryptionKeys } from './encryption-keys.ts';
@@ -14,7 +14,7 @@ const name = 'AES-GCM';
 const nonceBytes = 12;
 const tagBytes = 16;
 
-const { Payload: PayloadMessage } = temporal.api.common.v1;
+const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 
 /** Creates the data converter of clients and workers. Without keys, it still explains why it cannot read a payload. */
 export const createDataConverter = (keys: EncryptionKeys = new Map()): DataConverter => ({
