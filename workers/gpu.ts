@@ -4,6 +4,7 @@ import { createGpuActivities } from '../activities/index.ts';
 import { reportLostWatchers } from '../activities/train/report-lost-watchers.ts';
 import { stopTrainers } from '../activities/train/stop-trainers.ts';
 import { stopAbandonedJobs } from '../activities/train/stop-abandoned.ts';
+import { readGpuLeases } from '../activities/shared/trainer/gpu-leases.ts';
 import { listGpus } from '../activities/shared/trainer/gpu-inventory.ts';
 import { killOrphans } from '../activities/train/kill-orphans.ts';
 import { hostQueue, taskQueues } from '../configs/names.ts';
@@ -34,7 +35,8 @@ type Dependencies = ReturnType<typeof createDependencies>;
  */
 export async function runGpuWorker(server: TemporalServer, { device, drains }: GpuWorkerOptions): Promise<void> {
   const dependencies = { ...createDependencies(device), drains };
-  const { EVERSWIN_HOST: host } = readEnv();
+  const { EVERSWIN_HOST: host, EVERSWIN_GPU_FOLDER: sharedFolder } = readEnv();
+  if (sharedFolder !== undefined) await requireSharedFolder(dependencies);
   if (device === 'cuda') {
     const gpus = await listGpus(dependencies.python);
     console.log(gpus?.map((gpu) => JSON.stringify(gpu)).join('\n') ?? 'nvidia-smi failed: running one job at a time');
@@ -51,6 +53,11 @@ export async function runGpuWorker(server: TemporalServer, { device, drains }: G
       return reportLostWatchers(dependencies.home, client);
     },
   );
+}
+
+/** @throws CodedError StorageUnavailable with the command that shares the folder of the leases with this user. */
+async function requireSharedFolder({ python, gpus }: Dependencies): Promise<void> {
+  await readGpuLeases(python, gpus.folder, new AbortController().signal);
 }
 
 function queueOptions(dependencies: Dependencies, taskQueue: string) {

@@ -128,9 +128,7 @@ export class GpuWatch {
   /** Lists the GPUs that this run may take; none while other runs wait, which come first. */
   #free({ gpus, waiting }: GpuHealth): string[] {
     if (waiting.length > 0) return [];
-    const { runId } = this.#request.plan;
-    const isFree = (heldBy: string | null): boolean => heldBy === null || heldBy === runId;
-    return gpus.filter(({ verdict, heldBy }) => verdict !== 'unusable' && isFree(heldBy)).map(({ uuid }) => uuid);
+    return gpus.filter(({ verdict, heldBy }) => verdict !== 'unusable' && heldBy === null).map(({ uuid }) => uuid);
   }
 
   async #watch(leased: readonly string[], signal: AbortSignal): Promise<void> {
@@ -154,8 +152,9 @@ export class GpuWatch {
     const { slurm } = this.#dependencies;
     // Other schedulers and other hosts have GPUs that this machine cannot read.
     if (slurm !== undefined || hostTopology(this.#request.plan) !== undefined) return undefined;
-    const known = [...this.#known];
-    const health = await readGpuHealth(this.#dependencies, { known, watched, watchSeconds }, signal);
+    const { dir: job } = runFolder(this.#dependencies.home, this.#request.plan.runId).train;
+    const request = { job, known: [...this.#known], watched, watchSeconds };
+    const health = await readGpuHealth(this.#dependencies, request, signal);
     this.#latest = health;
     if (health === undefined) return undefined;
     for (const { uuid, index, verdict, facts } of health.gpus) {

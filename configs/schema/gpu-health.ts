@@ -30,7 +30,10 @@ export const GpuHealth = z.object({
         uuid: z.string().describe('UUID of the GPU; `index N` if it does not answer and was not expected.'),
         index: z.int().nullable().describe('Number in nvidia-smi; null if the driver does not list the GPU.'),
         name: z.string().nullable(),
-        heldBy: z.string().nullable().describe('Run that holds the GPU; null if it is free.'),
+        heldBy: z
+          .string()
+          .nullable()
+          .describe('Run of another job that holds the GPU; null if it is free, or if `--job-dir` holds it.'),
         verdict: GpuVerdict.describe('The worst of the findings; `ok` without one.'),
         findings: z.array(GpuFinding),
         facts: z

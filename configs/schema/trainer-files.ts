@@ -92,6 +92,22 @@ export const TrainerOwner = z.object({
 });
 export type TrainerOwner = z.infer<typeof TrainerOwner>;
 
+/** Account of this machine, because several users may share its GPUs. */
+const account = z.string().nullable().describe('User of the run; null if unknown.');
+
+export const GpuHolder = z.object({
+  gpu: z.string(),
+  name: z.string(),
+  run: z.string().nullable(),
+  user: account,
+  pid: z.int().nullable(),
+  since: z.number().nullable(),
+  orphaned: z.boolean().describe('True when the supervisor is dead and its processes still run.'),
+});
+export type GpuHolder = z.infer<typeof GpuHolder>;
+
+const GpuQueueEntry = z.object({ run: z.string(), user: account, gpus: z.int() });
+
 /** waiting.json: exists while a supervisor waits for GPUs. */
 export const GpuWait = z.object({
   v: version,
@@ -99,25 +115,22 @@ export const GpuWait = z.object({
   gpus: z.int().describe('Number of requested GPUs.'),
   since: unixSeconds('Start of the wait'),
   position: z.int().describe('Position in the queue of the machine, from 1.'),
-  ahead: z.array(z.object({ run: z.string(), gpus: z.int() })).describe('Requests ahead in the queue.'),
-  holders: z
-    .array(
-      z.object({
-        gpu: z.string(),
-        name: z.string(),
-        run: z.string().nullable(),
-        pid: z.int().nullable(),
-        since: z.number().nullable(),
-        orphaned: z.boolean().describe('True when the supervisor is dead and its processes still run.'),
-      }),
-    )
-    .describe('Leases of the GPUs.'),
+  ahead: z.array(GpuQueueEntry).describe('Requests ahead in the queue.'),
+  holders: z.array(GpuHolder).describe('Leases of the GPUs.'),
   foreign: z
     .array(z.object({ gpu: z.string(), users: z.array(z.string()) }))
     .describe('GPUs without a lease that other processes use.'),
   hosts: z.array(z.string()).describe('Other hosts of the attempt that have no GPUs yet.'),
 });
 export type GpuWait = z.infer<typeof GpuWait>;
+
+/** Answer of `everswin_trainer gpu-leases`. */
+export const GpuLeases = z.object({
+  v: version,
+  holders: z.array(GpuHolder).describe('Leases of the machine.'),
+  waiting: z.array(GpuQueueEntry).describe('Requests in the queue, first in line first.'),
+});
+export type GpuLeases = z.infer<typeof GpuLeases>;
 
 export const RootCause = z.object({
   rank: z.int().nullable().describe('Rank that failed first; null when unknown.'),

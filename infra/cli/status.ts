@@ -1,4 +1,8 @@
+import { existsSync } from 'node:fs';
 import type { Client, WorkflowHandle } from '@temporalio/client';
+import { formatHolders, formatRunOfUser } from '../../activities/shared/trainer/format-gpu-wait.ts';
+import { readGpuLeases } from '../../activities/shared/trainer/gpu-leases.ts';
+import { createDependencies } from '../../workers/dependencies.ts';
 import { findFinishedRun } from '../client/finished-runs.ts';
 import { findWorkflow, toWorkflowId, type NamedWorkflow } from '../client/find-workflow.ts';
 import { formatRetrainStatus, queryRetraining } from '../client/follow-retrain.ts';
@@ -14,6 +18,8 @@ import { formatRunStatus } from '../terminal/format-run-status.ts';
 import { fail } from '../terminal/program.ts';
 import { workflowPage } from '../terminal/workflow-page.ts';
 
+const gpuLeasesTimeoutMs = 10_000;
+
 interface StatusOptions {
   address?: string | undefined;
   json?: boolean | undefined;
@@ -23,7 +29,10 @@ interface StatusOptions {
 export async function status(name: string | undefined, { address, json = false }: StatusOptions): Promise<void> {
   const home = defaultHome();
   await withClient(address, async (client, server) => {
-    if (name === undefined) return console.log((await listRuns(client, home, json)).join('\n'));
+    if (name === undefined) {
+      const runs = await listRuns(client, home, json);
+      return console.log([...runs, ...(json ? [] : await formatGpuLeases())].join('\n'));
+    }
     const workflow = await findWorkflow(client, name).catch(async (error: unknown) => {
       const finished = await findFinishedRun(home, toWorkflowId(name));
       if (finished === undefined) throw error;
@@ -46,6 +55,19 @@ export async function status(name: string | undefined, { address, json = false }
     const page = workflowPage(server, handle.workflowId);
     if (!json && page !== undefined) console.log(formatLine('UI', page));
   });
+}
+
+/** Formats who holds the GPUs of this machine and who waits for them, in any deployment and of any user. */
+async function formatGpuLeases(): Promise<string[]> {
+  const { python, gpus } = createDependencies('cpu');
+  if (!existsSync(gpus.folder)) return [];
+  try {
+    const { holders, waiting } = await readGpuLeases(python, gpus.folder, AbortSignal.timeout(gpuLeasesTimeoutMs));
+    const queue = waiting.map((one) => `run ${formatRunOfUser(one)} waits for ${one.gpus}`);
+    return [...formatHolders(holders), ...queue].map((text) => formatLine('GPUs', text));
+  } catch (error) {
+    return [formatLine('GPUs', formatError(error))];
+  }
 }
 
 /** Fails soon without a worker, where each further query would wait for 30 s. */

@@ -35,6 +35,7 @@ export const contract: Record<string, ContractPart> = {
   machine: { schema: schemas.TrainerFacts, title: 'Answer of machine' },
   'gpu-check': { schema: schemas.GpuCheck, title: 'Answer of gpu-check' },
   'gpu-health': { schema: schemas.GpuHealth, title: 'Answer of gpu-health' },
+  'gpu-leases': { schema: schemas.GpuLeases, title: 'Answer of gpu-leases' },
   'stage-progress': { schema: schemas.StageProgress, title: 'A line of progress on stdout' },
 };
 

@@ -3,6 +3,7 @@
 import importlib
 import sys
 
+from everswin_trainer.gpu.lease import hold_leases
 from everswin_trainer.job.rank_logs import redirect_to_rank_log
 from everswin_trainer.system.process_tree import end_with_worker
 
@@ -20,6 +21,7 @@ COMMANDS = {
     "gpu-check": "benchmark.gpu_check",
     "gpu-check-rank": "benchmark.gpu_check_rank",
     "gpu-health": "gpu.health",
+    "gpu-leases": "gpu.leases",
     "inspect-archives": "data.inspect_archives",
     "pack-folder": "data.pack_folder",
     "import-dataset": "importing.import_dataset",
@@ -37,6 +39,7 @@ def main(argv: list[str]) -> int:
     if argv[0] in RANKED:
         # Set before the imports below, which may take seconds and print warnings.
         redirect_to_rank_log()
+        hold_leases()
     end_with_worker()
     module = importlib.import_module(f".{COMMANDS[argv[0]]}", __package__)
     return module.main(argv[1:]) or 0

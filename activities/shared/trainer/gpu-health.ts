@@ -23,6 +23,8 @@ export interface HealthReader {
 }
 
 interface HealthRequest {
+  /** Folder of the job that asks; a GPU that it holds counts as free. */
+  job?: string;
   /** UUIDs that must be there. */
   known: readonly string[];
   /** UUIDs whose errors end the wait of `watchSeconds` early. */
@@ -37,7 +39,7 @@ interface HealthRequest {
  */
 export async function readGpuHealth(
   { python, device, gpus }: HealthReader,
-  { known, watched = [], watchSeconds = 0 }: HealthRequest,
+  { job, known, watched = [], watchSeconds = 0 }: HealthRequest,
   signal: AbortSignal,
 ): Promise<GpuHealth | undefined> {
   if (device === 'cpu') return undefined;
@@ -46,7 +48,8 @@ export async function readGpuHealth(
   const watch = watched.length === 0 ? [] : ['--watch', ...watched, '--seconds', String(watchSeconds)];
   const expected = known.length === 0 ? [] : ['--expect', ...known];
   const limits = ['--gpu-folder', gpus.folder, '--foreign-mib', String(gpus.foreignMib)];
-  const argv = ['gpu-health', ...limits, ...expected, ...watch];
+  const own = job === undefined ? [] : ['--job-dir', job];
+  const argv = ['gpu-health', ...limits, ...own, ...expected, ...watch];
   const either = AbortSignal.any([signal, isOver]);
   try {
     const health = await raceSignal(runTrainerCommand({ python, argv, output: GpuHealth, signal: either }), either);

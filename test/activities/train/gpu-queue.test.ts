@@ -1,8 +1,9 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
+import { readGpuLeases } from '../../../activities/shared/trainer/gpu-leases.ts';
 import { listDescendants } from '../../../activities/shared/trainer/process-descendants.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
@@ -19,6 +20,8 @@ import {
   type MiniRun,
 } from '../../helpers/mini-run.ts';
 import { until } from '../../helpers/until.ts';
+
+const { username } = userInfo();
 
 let root: string;
 let gpus: FakeGpus;
@@ -87,10 +90,14 @@ test('a training waits, and names the run ahead, when another one holds all GPUs
   await until(() => Promise.resolve(waiter.signals.length > 0 ? true : undefined));
   expect(waiter.signals[0]).toMatch(
     new RegExp(
-      `^Waiting for 2 GPUs: position 1 in the queue; ${gpuUuid(0)}, ${gpuUuid(1)} held by run mini \\(pid \\d+\\)`,
+      `^Waiting for 2 GPUs: position 1 in the queue; ${gpuUuid(0)}, ${gpuUuid(1)} held by run mini of user ${username} \\(pid \\d+\\)`,
     ),
   );
   expect(await findLiveJob(second.folder.train)).toBeUndefined();
+  const { python, gpus: settings } = first.dependencies;
+  const { holders, waiting } = await readGpuLeases(python, settings.folder, AbortSignal.timeout(30_000));
+  expect(holders).toMatchObject([0, 1].map((index) => ({ gpu: gpuUuid(index), run: 'mini', user: username })));
+  expect(waiting).toEqual([{ run: 'mini', user: username, gpus: 2 }]);
   const one = await holder.outcome;
   const other = await waiter.outcome;
   expect([one.outcome, other.outcome]).toEqual(['finished', 'finished']);

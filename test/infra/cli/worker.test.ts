@@ -1,8 +1,10 @@
 /** Stops `everswin worker gpu` while a trainer runs that it does not watch. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { ActivityCancellationDetails } from '@temporalio/common';
+import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { readJson } from '../../../activities/shared/files/json-file.ts';
@@ -62,6 +64,25 @@ test('a GPU worker leaves its trainer running on SIGTERM, and lets it save and s
     expect(await startAndStop(home, '--drain')).toBe(0);
     expect(await findLiveJob(run.folder.train)).toBeUndefined();
     expect(await readJson(run.folder.train.exit, TrainerExit)).toMatchObject({ reason: 'preempted' });
+  } finally {
+    await run.remove();
+  }
+});
+
+test('a GPU worker does not start when its user cannot use the shared folder of the leases', async () => {
+  const run = await createMiniRun();
+  const { home } = run.dependencies;
+  try {
+    const file = `${home}/not-a-folder`;
+    await writeFile(file, '');
+    const argv = ['worker', 'gpu', '--device', 'cpu', '--address', temporalAddress()];
+    const env = { ...process.env, EVERSWIN_HOME: home, EVERSWIN_GPU_FOLDER: file };
+    const { exitCode, stderr } = await execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, ...argv], {
+      env,
+      reject: false,
+    });
+    expect(stderr).toContain(`[Errno 17] File exists: '${file}'. Move it away, or set EVERSWIN_GPU_FOLDER`);
+    expect(exitCode).toBe(1);
   } finally {
     await run.remove();
   }

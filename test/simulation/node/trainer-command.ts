@@ -20,11 +20,14 @@ export async function runTrainerCommand({ argv, output, signal }: TrainerCommand
   do await sleep(pollMs, undefined, { signal });
   while (clock.now < ends && !watched.some((uuid) => host.lostGpus.has(uuid)));
   const [folder = ''] = values('--gpu-folder');
+  const [ownJob = ''] = values('--job-dir');
   const listed = host.gpus.filter((uuid) => !host.lostGpus.has(uuid));
   const missing = values('--expect').filter((uuid) => !listed.includes(uuid));
   const healthy = listed.map((uuid, index) => {
-    const heldBy = host.holders(`${folder}/${uuid}`).map(({ environment }) => environment.EVERSWIN_JOB ?? 'a job');
-    return { uuid, index, name: 'GPU', heldBy: heldBy.map(runOf)[0] ?? null, verdict: 'ok', findings: [], facts: {} };
+    const [holder] = host.holders(`${folder}/${uuid}`);
+    const job = holder && (holder.environment.EVERSWIN_JOB ?? 'a job');
+    const heldBy = job === undefined || job === ownJob ? null : runOf(job);
+    return { uuid, index, name: 'GPU', heldBy, verdict: 'ok', findings: [], facts: {} };
   });
   const finding = { kind: 'lost', verdict: 'unusable', message: 'The driver does not list it.', remedy: 'Replace it.' };
   const lost = missing.map((uuid) => ({

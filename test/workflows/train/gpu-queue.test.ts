@@ -1,4 +1,5 @@
 /** Tests the GPU queue of one machine with a real server, worker slots, supervisors and locks. */
+import { userInfo } from 'node:os';
 import { Worker } from '@temporalio/worker';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { expect, test } from 'vitest';
@@ -73,7 +74,7 @@ test('GPU queue starts the waiting run when all processes of the holder are kill
     const one = (await startRun(client, first)).handle;
     await stepping(home, first);
     const other = (await startRun(client, second)).handle;
-    expect(await waitingText(other)).toContain(`held by run ${first.name} (pid `);
+    expect(await waitingText(other)).toContain(`held by run ${first.name} of user ${userInfo().username} (pid `);
     expect(await eventsOf(home, second)).toEqual([]);
 
     const pid = (await findLiveJob(runFolder(home, first.name).train))?.owner.pid ?? -1;
@@ -85,7 +86,7 @@ test('GPU queue starts the waiting run when all processes of the holder are kill
     expect((started?.t ?? Infinity) - killedAt).toBeLessThan(promptSeconds);
 
     // The killed run joins the queue again and gets the GPUs next.
-    expect(await waitingText(one)).toContain(`held by run ${second.name} (pid `);
+    expect(await waitingText(one)).toContain(`held by run ${second.name} of user ${userInfo().username} (pid `);
     await other.result();
     await one.result();
     const { attempts, waiting } = await statusOf(one);

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from everswin_trainer.system.users import user_name
+
 # Without persistence mode the driver takes seconds to load.
 TIMEOUT_SECONDS = 20
 # Other programs may use this much memory of a GPU that counts as free, unless the worker sets another limit.
@@ -69,7 +71,19 @@ def is_visible(uuid: str, index: int | None) -> bool:
 def list_gpu_processes(uuid: str) -> list[str]:
     """Returns one line for each process on a GPU; empty if nvidia-smi lists none. Raises GpusUnknown."""
     rows = _query("--query-compute-apps=gpu_uuid,pid,used_gpu_memory,process_name") or []
-    return [f"{', '.join(row[3:])} (pid {row[1]}, {row[2]} MiB)" for row in rows if len(row) >= 4 and row[0] == uuid]
+    return [
+        f"{', '.join(row[3:])} (pid {row[1]}, {row[2]} MiB{_format_user(row[1])})"
+        for row in rows
+        if len(row) >= 4 and row[0] == uuid
+    ]
+
+
+def _format_user(pid: str) -> str:
+    try:
+        return f", user {user_name(os.stat(f'/proc/{pid}').st_uid)}"
+    except OSError:
+        # The process has ended, or it is hidden: in another container, or by hidepid.
+        return ""
 
 
 def nvml_text(value: Any) -> Any:

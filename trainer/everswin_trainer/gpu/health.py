@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from everswin_trainer.gpu.devices import FOREIGN_MIB, is_visible, nvml_text
-from everswin_trainer.gpu.lease import holding_run, leased_uuids
-from everswin_trainer.gpu.queue import guard, waiting_runs
+from everswin_trainer.gpu.lease import find_holders, leased_uuids
+from everswin_trainer.gpu.queue import guard, waiting_requests
 from everswin_trainer.gpu.xid import XidWatch
-from everswin_trainer.job.folder import JOB_ENV
+from everswin_trainer.job.folder import JOB_ENV, Job
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import read_environment
+from everswin_trainer.system.users import current_user
 
 MEBIBYTE = 1 << 20
 
@@ -48,7 +49,7 @@ class Health:
     name: str | None
     facts: dict[str, Any] = field(default_factory=dict)
     findings: list[dict[str, str]] = field(default_factory=list)
-    # Run that holds the GPU.
+    # Run of another job that holds the GPU.
     held_by: str | None = None
 
     @property
@@ -57,6 +58,15 @@ class Health:
 
     def find(self, kind: str, verdict: str, message: str, remedy: str) -> None:
         self.findings.append({"kind": kind, "verdict": verdict, "message": message, "remedy": remedy})
+
+    def set_holder(self, record: dict[str, Any] | None) -> None:
+        """Records another job that holds the GPU; `record` is the content of its lease."""
+        if record is None:
+            return
+        self.held_by = str(record.get("run") or "?")
+        if record.get("user") != current_user():
+            # The environment of another user's processes is secret, so they were taken for other programs.
+            self.findings = [finding for finding in self.findings if finding["kind"] != "foreign"]
 
     def report(self) -> dict[str, Any]:
         verdict = max((finding["verdict"] for finding in self.findings), key=_ORDER.index, default=OK)
@@ -73,6 +83,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="everswin_trainer gpu-health")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--gpu-folder", type=Path, help="folder of the leases of this machine")
+    parser.add_argument("--job-dir", type=Path, help="job that asks: a GPU that it holds counts as free")
     parser.add_argument("--expect", nargs="*", default=[], metavar="UUID", help="GPUs that must be there")
     parser.add_argument("--watch", nargs="*", default=[], metavar="UUID", help="GPUs whose Xid errors are awaited")
     parser.add_argument("--seconds", type=float, default=0, help="how long they are awaited before the others are read")
@@ -82,10 +93,12 @@ def main(argv: list[str]) -> int:
     waiting: list[str] = []
     if arguments.gpu_folder is not None and arguments.gpu_folder.exists():
         name_lost(gpus, leased_uuids(arguments.gpu_folder))
+        job = None if arguments.job_dir is None else Job.at(arguments.job_dir)
         with guard(arguments.gpu_folder):
-            waiting = waiting_runs(arguments.gpu_folder)
-            for gpu in gpus:
-                gpu.held_by = holding_run(arguments.gpu_folder, gpu.uuid)
+            waiting = [request["run"] for request in waiting_requests(arguments.gpu_folder)]
+            holders = {holder.gpu.uuid: holder.record for holder in find_holders(arguments.gpu_folder, job)}
+        for gpu in gpus:
+            gpu.set_holder(holders.get(gpu.uuid))
     reports = [gpu.report() for gpu in gpus]
     write_json(arguments.out, {"v": 1, "at": time.time(), "problem": problem, "gpus": reports, "waiting": waiting})
     return 0

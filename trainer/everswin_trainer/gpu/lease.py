@@ -2,13 +2,17 @@
 
 torchrun closes every descriptor above 2 in its ranks, and standard input already carries the job's lock. So the
 supervisor holds the flock, and the file names the job. A lease is free when its flock is free and no process of that
-job lives; the job's lock, which every rank inherits, shows that (supervisor/lock.py). A lease therefore outlives a
-supervisor that was killed alone, and ends with the last process of the job.
+job lives. It therefore outlives a supervisor that was killed alone, and ends with the last process of the job. Two
+locks show that:
+
+- the job's lock, which every process of the job inherits (supervisor/lock.py). Another user may not be able to open it.
+- a POSIX record lock on the lease file, which each rank acquires when it starts.
 """
 
 import fcntl
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +20,19 @@ from typing import Any
 from everswin_trainer.gpu.devices import Gpu
 from everswin_trainer.job.folder import JOB_ENV, Job
 from everswin_trainer.system.atomic_file import parse_object
-from everswin_trainer.system.file_lock import open_shared, try_flock
-from everswin_trainer.system.json_fields import has_fields, is_text
+from everswin_trainer.system.file_lock import has_record_lock, open_shared, try_flock
+from everswin_trainer.system.json_fields import has_fields, is_integer, is_number, is_text
 from everswin_trainer.system.process_tree import descendants, find_by_environment
+
+# Paths of the lease files, one a line, for the ranks.
+LEASES_ENV = "EVERSWIN_GPU_LEASES"
+
+_RECORD_FIELDS = {
+    "job": is_text,
+    **{name: lambda value: value is None or is_text(value) for name in ("run", "user")},
+    "pid": lambda value: value is None or is_integer(value),
+    "since": lambda value: value is None or is_number(value),
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,11 @@ class Holder:
     record: dict[str, Any]
     # The supervisor was killed, and its ranks still run.
     orphaned: bool = False
+
+    def state(self) -> dict[str, Any]:
+        """Returns the holder as waiting.json shows it."""
+        fields = {name: self.record.get(name) for name in ("run", "user", "pid", "since")}
+        return {"gpu": self.gpu.uuid, "name": self.gpu.name, **fields, "orphaned": self.orphaned}
 
 
 @dataclass(frozen=True)
@@ -57,7 +76,18 @@ class Lease:
     def environment(self) -> dict[str, str]:
         """Returns the variables that restrict the program to these GPUs."""
         real = [gpu.uuid for gpu in self.gpus if gpu.is_real]
-        return {"CUDA_VISIBLE_DEVICES": ",".join(real)} if real else {}
+        visible = {"CUDA_VISIBLE_DEVICES": ",".join(real)} if real else {}
+        files = [os.readlink(f"/proc/self/fd/{descriptor}") for descriptor in self.descriptors]
+        return {LEASES_ENV: "\n".join(files), **visible}
+
+
+def hold_leases() -> None:
+    """Locks the leases of this rank until it ends, for other users of the machine."""
+    for path in os.environ.get(LEASES_ENV, "").splitlines():
+        # A network file system may take the flock of the supervisor for a record lock: the job's lock must do.
+        with suppress(OSError):
+            # Stays open: the kernel drops a record lock with the first descriptor that is closed.
+            fcntl.lockf(os.open(path, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def try_acquire(folder: Path, gpus: list[Gpu], count: int, job: Job) -> tuple[Lease | None, list[Holder]]:
@@ -104,30 +134,34 @@ def leased_uuids(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("GPU-*.lock"))
 
 
-def holding_run(folder: Path, uuid: str) -> str | None:
-    """Returns the run that holds a GPU; None if it is free. Requires the guard."""
-    if not (folder / f"{uuid}.lock").exists():
-        return None
-    descriptor = _open(folder, uuid)
-    try:
-        is_locked, record = not try_flock(descriptor), _read(descriptor)
-        if is_locked or (record.get("job") and _has_living_process(Path(record["job"]))):
-            return str(record.get("run", "?"))
-        return None
-    finally:
-        os.close(descriptor)
+def find_holders(folder: Path, job: Job | None = None) -> list[Holder]:
+    """Returns the holders of all leases of the machine, without those of `job`. Requires the guard."""
+    holders = []
+    for path in sorted(folder.glob("*.lock")):
+        descriptor = _open(folder, path.stem)
+        try:
+            holder = _holder(descriptor, Gpu(path.stem, 0, path.stem, 0), job)
+        finally:
+            os.close(descriptor)
+        if holder is not None and (job is None or holder.record.get("job") != str(job.folder)):
+            holders.append(holder)
+    return holders
 
 
 def _open(folder: Path, uuid: str) -> int:
     return open_shared(folder / f"{uuid}.lock")
 
 
-def _holder(descriptor: int, gpu: Gpu, job: Job) -> Holder | None:
+def _holder(descriptor: int, gpu: Gpu, job: Job | None) -> Holder | None:
     """Locks `descriptor` and returns None, or returns its holder: a supervisor, or processes that survived one."""
-    if not try_flock(descriptor):
-        return Holder(gpu, _read(descriptor))
+    is_locked = not try_flock(descriptor)
     record = _read(descriptor)
-    if record.get("job") not in (None, str(job.folder)) and _has_living_process(Path(record["job"])):
+    if is_locked:
+        return Holder(gpu, record)
+    owner = record.get("job")
+    # The survivors of this job were killed when it acquired its own lock.
+    is_own = job is not None and owner == str(job.folder)
+    if not is_own and (has_record_lock(descriptor) or (owner is not None and _has_living_process(Path(owner)))):
         return Holder(gpu, record, orphaned=True)
     return None
 
@@ -137,7 +171,8 @@ def _has_living_process(folder: Path) -> bool:
     try:
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
     except (OSError, ValueError):
-        # The folder was deleted, its storage does not work, or the record is damaged, which must not end other jobs.
+        # The folder was deleted or belongs to another user, its storage does not work, or the record is damaged, which
+        # must not end other jobs.
         return bool(find_by_environment(JOB_ENV, str(folder)))
     try:
         # Shared and brief; a supervisor that finds it held tries again.
@@ -148,4 +183,4 @@ def _has_living_process(folder: Path) -> bool:
 
 def _read(descriptor: int) -> dict[str, Any]:
     record = parse_object(os.pread(descriptor, 65536, 0))
-    return record if has_fields(record, {"job": is_text}) else {}
+    return record if has_fields(record, _RECORD_FIELDS) else {}

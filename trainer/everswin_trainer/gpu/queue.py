@@ -7,19 +7,20 @@ use the same GPU; otherwise a run that needs many GPUs would starve.
 import fcntl
 import json
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import EACCES, ELOOP
 from pathlib import Path
 from typing import Any
 
 from everswin_trainer.system.atomic_file import parse_object
-from everswin_trainer.system.file_lock import open_shared, try_flock
+from everswin_trainer.system.file_lock import make_shared_folder, open_shared, try_flock
 from everswin_trainer.system.json_fields import has_fields, is_integer, is_text
 
 _REQUEST_FIELDS = {
     **{"run": is_text, "gpus": is_integer},
+    "user": lambda value: value is None or is_text(value),
     "of": lambda value: isinstance(value, list) and all(map(is_text, value)),
 }
 
@@ -46,10 +47,7 @@ class Ticket:
     def issue(cls, folder: Path, priority: int, since: float, request: dict[str, Any]) -> "Ticket":
         """Joins the queue; `since` is in Unix seconds. Requires the guard."""
         queue = folder / "queue"
-        if not queue.exists():
-            queue.mkdir()
-            # Whatever the umask: all users of the folder queue here.
-            queue.chmod(stat.S_IMODE(folder.stat().st_mode))
+        make_shared_folder(queue)
         path = queue / f"{priority:02d}-{int(since * 1e6):020d}-{os.getpid()}.json"
         descriptor = open_shared(path, os.O_TRUNC)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -66,22 +64,32 @@ class Ticket:
         os.close(self.descriptor)
 
 
-def waiting_runs(folder: Path) -> list[str]:
-    """Returns the runs that wait for GPUs, first in line first. Requires the guard."""
+def waiting_requests(folder: Path) -> list[dict[str, Any]]:
+    """Returns the requests that wait for GPUs, first in line first. Requires the guard."""
     tickets = (_read_if_living(path) for path in sorted((folder / "queue").glob("*.json")))
-    return [str(request["run"]) for request in tickets if request is not None]
+    return [request for request in tickets if request is not None]
+
+
+def request_state(request: dict[str, Any]) -> dict[str, Any]:
+    """Returns a request as waiting.json shows it."""
+    return {"run": request["run"], "user": request.get("user"), "gpus": request["gpus"]}
 
 
 def _read_if_living(path: Path) -> dict[str, Any] | None:
     """Returns the request of a ticket; removes the ticket and returns None if its process has ended."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
+        return None
+    except OSError as error:
+        # Whatever another user put here must not block the queue. Leases still keep the GPUs apart.
+        if error.errno not in (EACCES, ELOOP):
+            raise
         return None
     try:
         if try_flock(descriptor, fcntl.LOCK_SH):
-            # In a folder with the sticky bit, only its owner may remove a ticket.
-            with suppress(PermissionError):
+            # In a folder with the sticky bit, only its owner may remove a ticket. A folder is no ticket.
+            with suppress(PermissionError, IsADirectoryError):
                 path.unlink(missing_ok=True)
             return None
         request = parse_object(os.pread(descriptor, 65536, 0))

@@ -11,11 +11,13 @@ from typing import Any
 
 from everswin_trainer.gpu.devices import CPU, FOREIGN_MIB, UNLISTED, Gpu, list_gpu_processes, list_gpus, visible_gpus
 from everswin_trainer.gpu.lease import Holder, Lease, clear_stale, try_acquire
-from everswin_trainer.gpu.queue import Ticket, guard
+from everswin_trainer.gpu.lease_folder import prepare_lease_folder
+from everswin_trainer.gpu.queue import Ticket, guard, request_state
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.system.process_tree import start_ticks
 from everswin_trainer.system.retry import retry_os_errors
+from everswin_trainer.system.users import current_user
 
 # Interval between checks of the leases, each of a few system calls.
 POLL_SECONDS = 0.25
@@ -90,7 +92,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def wait_for_gpus(job: Job, attempt: Attempt, request: GpuRequest, stop: set[signal.Signals]) -> Lease:
     """Waits for `request.count` GPUs and returns their lease. The caller holds the job's lock and blocks `stop`.
 
-    Raises NotEnoughGpus, GpusUnknown, ParentExited when the parent has exited, StopRequested on a signal of `stop`.
+    Raises NotEnoughGpus, GpusUnknown, LeaseFolderUnusable, ParentExited when the parent has exited, StopRequested on a
+    signal of `stop`.
     """
     waiting = _GpuWait(job, attempt, request)
     try:
@@ -112,7 +115,7 @@ class _GpuWait:
         self.started_at = time.time()
         # The wall clock may jump.
         self.reported_from = time.monotonic() + PATIENCE_SECONDS
-        request.folder.mkdir(parents=True, exist_ok=True)
+        prepare_lease_folder(request.folder)
         self.gpus = _candidate_gpus(request)
         # If the GPUs cannot be listed, one lease stands for all of them.
         self.count = request.count if all(gpu.is_real for gpu in self.gpus) else 1
@@ -124,7 +127,8 @@ class _GpuWait:
         self.foreign: dict[str, list[str]] = {}
         self.query_again_at = 0.0
         self.published: dict[str, Any] | None = None
-        ticket = {"run": job.run_name, "gpus": request.count, "of": [gpu.uuid for gpu in self.gpus]}
+        owner = {"run": job.run_name, "user": current_user()}
+        ticket = {**owner, "gpus": request.count, "of": [gpu.uuid for gpu in self.gpus]}
         with guard(request.folder):
             clear_stale(request.folder, job)
             self.ticket = Ticket.issue(request.folder, request.priority, request.since, ticket)
@@ -171,16 +175,22 @@ class _GpuWait:
     def record(self) -> dict[str, Any]:
         """Returns the record that this job writes into its leases."""
         pid = os.getpid()
-        owner = {"job": str(self.job.folder), "run": self.job.run_name, "fence": self.attempt.fence}
-        return {"v": 1, **owner, "pid": pid, "startTicks": start_ticks(pid), "since": time.time()}
+        owner = {"job": str(self.job.folder), "run": self.job.run_name, "user": current_user()}
+        return {
+            "v": 1,
+            **owner,
+            "fence": self.attempt.fence,
+            "pid": pid,
+            "startTicks": start_ticks(pid),
+            "since": time.time(),
+        }
 
     def publish(self, ahead: list[dict[str, Any]], held: list[Holder]) -> None:
         """Writes waiting.json if its content has changed."""
-        queue = [{"run": request["run"], "gpus": request["gpus"]} for request in ahead]
         state = {
             **{"v": 1, "fence": self.attempt.fence, "gpus": self.request.count, "since": self.started_at},
-            **{"position": len(ahead) + 1, "ahead": queue},
-            "holders": [_holder_state(holder) for holder in held],
+            **{"position": len(ahead) + 1, "ahead": [request_state(request) for request in ahead]},
+            "holders": [holder.state() for holder in held],
             "foreign": [{"gpu": uuid, "users": users} for uuid, users in sorted(self.foreign.items())],
             "hosts": [],
         }
@@ -211,9 +221,3 @@ def _refuse() -> list[Gpu]:
 
 def _format_gpus(gpus: list[Gpu]) -> str:
     return ", ".join(f"{gpu.uuid} ({gpu.name})" for gpu in gpus)
-
-
-def _holder_state(holder: Holder) -> dict[str, Any]:
-    record = holder.record
-    owner = {"run": record.get("run"), "pid": record.get("pid"), "since": record.get("since")}
-    return {"gpu": holder.gpu.uuid, "name": holder.gpu.name, **owner, "orphaned": holder.orphaned}

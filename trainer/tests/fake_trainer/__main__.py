@@ -2,6 +2,7 @@
 
 import sys
 
+from everswin_trainer.gpu.lease import hold_leases
 from everswin_trainer.system.process_tree import end_with_worker
 from fake_trainer import export_detector, test, train
 
@@ -13,6 +14,7 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] not in COMMANDS:
         print(f"expected the command to be one of {', '.join(COMMANDS)}, got {argv[:1]}", file=sys.stderr)
         return 2
+    hold_leases()
     end_with_worker()
     return COMMANDS[argv[0]](argv[1:])
 

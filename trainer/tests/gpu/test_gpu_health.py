@@ -201,7 +201,22 @@ def test_a_reading_names_the_runs_that_hold_gpus_and_those_that_wait(nvml: FakeN
     lease.write_record({"v": 1, "job": str(job.folder), "run": "holder"})
     health = read(nvml, "--gpu-folder", str(folder))
     assert ([gpu["heldBy"] for gpu in health["gpus"]], health["waiting"]) == ([None, "holder"], ["next"])
+    # A run of another user may have the same name, so the job decides.
+    health = read(nvml, "--gpu-folder", str(folder), "--job-dir", str(job.folder))
+    assert [gpu["heldBy"] for gpu in health["gpus"]] == [None, None]
     lease.release()
     ticket.leave()
     health = read(nvml, "--gpu-folder", str(folder))
     assert ([gpu["heldBy"] for gpu in health["gpus"]], health["waiting"]) == ([None, None], [])
+
+
+def test_processes_of_a_run_of_another_user_are_not_foreign(nvml: FakeNvml, tmp_path: Path) -> None:
+    nvml.have(healthy(0, processes=[[1, 2048]]), healthy(1, processes=[[1, 2048]]))
+    (tmp_path / "leases").mkdir()
+    with guard(tmp_path / "leases"):
+        lease, _ = try_acquire(tmp_path / "leases", [Gpu(uuid(0), 0, "Test GPU", 3)], 1, Job.at(tmp_path / "job"))
+    assert lease is not None
+    lease.write_record({"v": 1, "job": "/home/alice/runs/demo/train", "run": "demo", "user": "alice"})
+    health = read(nvml, "--gpu-folder", str(tmp_path / "leases"))
+    assert (found(health, 0), found(health, 1)) == ([], ["warning foreign: other programs use 2048 MiB (pid 1)"])
+    lease.release()

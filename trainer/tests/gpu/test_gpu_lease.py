@@ -19,6 +19,7 @@ from everswin_trainer.gpu.queue import guard
 from everswin_trainer.gpu.wait import GpuRequest, _GpuWait
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.system.process_tree import kill_processes
+from everswin_trainer.system.users import current_user
 
 ENDLESS = ("--steps-per-epoch", "100000")
 # The documented limit from the end of one holder to the lease of the next.
@@ -126,6 +127,7 @@ def test_job_waits_and_reports_the_holder_when_gpus_are_leased(machine: Machine)
         (uuid(0), "first", pid, False),
         (uuid(1), "first", pid, False),
     ]
+    assert {holder["user"] for holder in state["holders"]} == {current_user()}
     assert owner(second) is None
     assert not second.living()
 
@@ -244,7 +246,10 @@ def test_queue_sorts_by_priority_then_time_without_overtaking(machine: Machine) 
     big, _ = machine.start("big", endless(), 2, 1, "--gpu-since", "100")
     assert waiting(big)["position"] == 1
     small, small_supervisor = machine.start("small", endless(), 1, 1, "--gpu-since", "200")
-    assert (waiting(small)["position"], waiting(small)["ahead"]) == (2, [{"run": "big", "gpus": 2}])
+    assert (waiting(small)["position"], waiting(small)["ahead"]) == (
+        2,
+        [{"run": "big", "user": current_user(), "gpus": 2}],
+    )
     early, _ = machine.start("early", endless(), 2, 1, "--gpu-since", "50")
     assert waiting(early)["position"] == 1
     urgent, _ = machine.start("urgent", training(), 2, 1, "--gpu-since", "300", "--gpu-priority", "2")
