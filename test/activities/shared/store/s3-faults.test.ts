@@ -185,7 +185,7 @@ test('no message, cause or stack of an error contains the secret', async () => {
 const ChildResult = z.object({ sha256: z.string(), sent: z.number(), residentBytes: z.number() });
 const childArgv = (key: string, path: string) => [
   ...[`${projectRoot}/test/fixtures/put-child.ts`],
-  ...['s3://everswin/children', `${folder}/home`, key, path],
+  ...[`s3://${server.bucket}/children`, `${folder}/home`, key, path],
 ];
 const childEnv = () => ({ PATH: '/usr/bin:/bin', ...server.env, AWS_ENDPOINT_URL_S3: proxy.endpoint });
 const runChild = async (key: string, path: string) => {
