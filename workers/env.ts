@@ -1,14 +1,15 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { NotificationTarget } from '../activities/notify/notification-target.ts';
 import { defaultDeployment } from '../configs/deployment.ts';
 import { addressPattern, deploymentPattern, hookTokenVariable } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { homeFolders } from '../configs/paths.ts';
-import { HostName, TrainerVersions, type Versions } from '../configs/schema/index.ts';
+import { HostName, TrainerVersions, type CodeVersion, type Versions } from '../configs/schema/index.ts';
 
 /** Environment variables of a worker. No other module reads process.env. */
 const WorkerEnv = z.object({
@@ -132,7 +133,7 @@ export const inheritedEnv = (unset: readonly string[]): Record<string, string> =
 const passedToTrainer =
   /^(PATH|HOME|LANG|TMPDIR|LD_LIBRARY_PATH|CUDA_VISIBLE_DEVICES|OMP_NUM_THREADS|(NCCL|GLOO|TP)_[A-Z_]+|SLURM_(?!JWT)\w+)$/;
 
-/** Returns the complete environment of the trainer. */
+/** Returns the complete environment of the trainer. The supervisor records the code in owner.json. */
 export const trainerEnv = (): Record<string, string> => ({
   ...Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) =>
@@ -140,6 +141,7 @@ export const trainerEnv = (): Record<string, string> => ({
     ),
   ),
   PYTHONPATH: projectFile('trainer'),
+  EVERSWIN_CODE: JSON.stringify(readCode()),
   PYTHONUNBUFFERED: '1',
   // Waiting threads that spin slow down everything else on a small machine.
   OMP_WAIT_POLICY: 'PASSIVE',
@@ -169,11 +171,27 @@ function hashTrainerCode(): string {
 export const readVersion = (): string =>
   PackageJson.parse(JSON.parse(readFileSync(projectFile('package.json'), 'utf8'))).version;
 
+const readTrainerVersions = (): TrainerVersions =>
+  TrainerVersions.parse(JSON.parse(readFileSync(projectFile('trainer/versions.json'), 'utf8')));
+
 export const readVersions = (): Versions => ({
   everswin: readVersion(),
   trainerCode: hashTrainerCode(),
   trainerLock: createHash('sha256')
     .update(readFileSync(projectFile('trainer/requirements.lock')))
     .digest('hex'),
-  trainer: TrainerVersions.parse(JSON.parse(readFileSync(projectFile('trainer/versions.json'), 'utf8'))),
+  trainer: readTrainerVersions(),
 });
+
+/** Reads the version of the code of this process. */
+const readCode = (): CodeVersion => ({ everswin: readVersion(), commit: readCommit(), trainer: readTrainerVersions() });
+
+/** Reads the commit of the project, with `-dirty` if files were changed. @returns undefined without a git checkout. */
+function readCommit(): string | undefined {
+  const folder = resolve(projectFile('.'));
+  // Without the limit, git would find a repository around an unpacked archive.
+  const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], GIT_CEILING_DIRECTORIES: dirname(folder) };
+  const argv = ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'];
+  const { status, stdout } = spawnSync('git', argv, { cwd: folder, env, encoding: 'utf8', timeout: 10_000 });
+  return status === 0 ? stdout.trim() : undefined;
+}

@@ -12,6 +12,8 @@ export interface ModelCardFacts {
   classes: readonly string[];
   /** Versions of the packages that trained it, by name. */
   environment: Readonly<Record<string, string>>;
+  /** Changes of the code between its attempts; undefined if there were none. */
+  codeChanges?: string | undefined;
 }
 
 /** Renders MODEL_CARD.md: results, classes, origin, how to load the detector, and licenses. */
@@ -45,7 +47,7 @@ export function formatCardScores(card: string): string | undefined {
 const listScores = ({ bbox, segm }: EvalMetrics): string[][] =>
   apRows.map((row) => [row.key, formatApRow(row), formatScore(bbox[row.key]), formatScore(segm[row.key])]);
 
-function listOrigin({ plan, metrics, environment }: ModelCardFacts): string[][] {
+function listOrigin({ plan, metrics, environment, codeChanges }: ModelCardFacts): string[][] {
   const { recipe, dataset, weights, versions } = plan;
   const { part, id, source } = startingWeights(weights);
   const packages = ['torch', 'torchvision', 'mmdet', 'mmengine', 'mmcv'].flatMap((name) => {
@@ -65,6 +67,7 @@ function listOrigin({ plan, metrics, environment }: ModelCardFacts): string[][] 
     ['tested checkpoint', `sha256 ${metrics.checkpointSha256}`],
     ['plan', `sha256 ${plan.planHash}`],
     ['software', [`everswin ${versions.everswin}`, ...packages].join(', ')],
+    ...(codeChanges === undefined ? [] : [['code changed', codeChanges]]),
   ];
 }
 

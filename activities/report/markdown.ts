@@ -21,6 +21,7 @@ import {
   listHashes,
   summarizeRun,
 } from './sections/run-facts.ts';
+import { formatCodeChanges } from '../shared/summary/format-code.ts';
 import { formatDifference, formatScore, pointsAbove } from '../shared/summary/format-score.ts';
 import { formatCount, formatDuration, formatElapsed } from '../shared/summary/format-time.ts';
 
@@ -37,6 +38,7 @@ export const renderMarkdown = (report: Report, analysis?: Analysis): string =>
     ...writeAnalysis(report, analysis),
     '## Run history',
     formatRepeatedSteps(report),
+    ...writeCodeChanges(report),
     '### Pipeline steps',
     report.steps.map(({ step, why }) => `- ${step}: ${escapeMarkdown(why)}`).join('\n'),
     '### Attempts',
@@ -122,6 +124,11 @@ function writeCost(report: Report): string[] {
     `${formatHours(cost.deviceHours, cost.device)}, ${formatUse(cost)}.`,
     tabulate(['part', 'time:', `${cost.device}-hours:`], rows),
   ];
+}
+
+function writeCodeChanges({ attempts }: Report): string[] {
+  const changes = formatCodeChanges(attempts);
+  return changes === undefined ? [] : [escapeMarkdown(`Code changed: ${changes}.`)];
 }
 
 const tabulateAttempts = ({ attempts }: Report): string =>

@@ -24,6 +24,7 @@ import {
   type ReportRef,
   type RunPlan,
   type StepOutcome,
+  type TestedMetrics,
   type Versions,
 } from '../../configs/schema/index.ts';
 import type { OpenStore } from '../shared/store/artifact-store.ts';
@@ -50,7 +51,7 @@ export interface ReportRequest {
   plan: RunPlan;
   dataset: FetchedDataset;
   weights: FetchedWeights;
-  metrics: EvalMetrics;
+  metrics: TestedMetrics;
   /** Undefined if the run left none. */
   detector?: DetectorRef | undefined;
   checks: Check[];
@@ -130,7 +131,7 @@ async function writeReport(
 async function readForCheckpoint<T extends { checkpointSha256: string }>(
   path: string,
   schema: z.ZodType<T>,
-  metrics: EvalMetrics,
+  metrics: Pick<EvalMetrics, 'checkpointSha256'>,
 ): Promise<T | undefined> {
   const content = await readJson(path, schema);
   return content?.checkpointSha256 === metrics.checkpointSha256 ? content : undefined;

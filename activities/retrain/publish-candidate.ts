@@ -91,7 +91,7 @@ async function publishCandidate(
         annotationsSha256: analysis.annotationsSha256,
         images: metrics.images,
         trainerCode: plan.versions.trainerCode,
-        trainerVersion: formatTrainerVersion(plan.versions, testedBy),
+        trainerVersion: formatTrainerVersion(report.metrics.code ?? plan.versions, testedBy),
       },
       bbox: metrics.bbox,
       segm: metrics.segm,

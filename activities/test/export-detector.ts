@@ -17,6 +17,8 @@ import { findTestTarget } from './test-target.ts';
 interface DetectorRequest extends FinishedRun {
   /** Metrics of the weights to export. */
   metrics: EvalMetrics;
+  /** Changes of the code between the attempts of the run, for the model card. */
+  codeChanges?: string | undefined;
 }
 
 /** Writes the tested weights as a folder that MMDetection loads without everswin. Idempotent. */
@@ -61,6 +63,7 @@ async function exportTested(dependencies: TrainDependencies, request: DetectorRe
     plan,
     metrics,
     environment: started?.versions ?? {},
+    codeChanges: request.codeChanges,
   });
   const { store } = plan.input.artifacts;
   // Another machine may send the rest of the run; this one has the detector.

@@ -53,6 +53,6 @@ export async function runTestJob(
   const outcome = await dependencies.gpus.withGpusHeld(follow);
   Context.current().cancellationSignal.throwIfAborted(); // a stopped test has no metrics
   const metrics = await readTestMetrics(folder, target, outcome);
-  if (metrics !== undefined) return metrics;
+  if (metrics !== undefined) return { ...metrics, code: running.owner.code };
   throw await explainFailedTest({ folder, target, python: dependencies.python, running, outcome, images });
 }

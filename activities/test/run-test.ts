@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { runFolder } from '../../configs/paths.ts';
 import { testedBy } from '../../configs/trainer-versions.ts';
-import { EvalMetrics, type TestResult } from '../../configs/schema/index.ts';
+import { EvalMetrics, TestedMetrics, type TestResult } from '../../configs/schema/index.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { codeFields } from '../shared/steps/code-fields.ts';
 import { cachedStep } from '../shared/steps/step-cache.ts';
@@ -44,7 +44,7 @@ async function testDetector(
     step: 'test',
     subject: plan.runId,
     fresh: plan.input.fresh,
-    output: EvalMetrics,
+    output: TestedMetrics,
     fields: {
       'checkpoint sha256': target.sha256,
       'data set': plan.dataset.contentKey,
@@ -52,7 +52,7 @@ async function testDetector(
       ...codeFields(plan.versions, testedBy),
     },
     findDamage: async (cached) => {
-      const isSame = isDeepStrictEqual(await readJson(metrics, EvalMetrics), cached);
+      const isSame = isDeepStrictEqual(await readJson(metrics, EvalMetrics), EvalMetrics.parse(cached));
       return isSame ? undefined : 'metrics.json contains other metrics';
     },
     work: () => runTestJob(dependencies, request, target, listeners),

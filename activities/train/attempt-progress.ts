@@ -66,6 +66,7 @@ export class AttemptProgress {
       fence: this.#job?.fence ?? null,
       adopted: this.#job?.adopted ?? false,
       host: this.#job?.owner.host ?? null,
+      code: this.#job?.owner.code,
       resumedFrom: trainer?.resumedFrom ?? null,
       fromIteration: trainer?.startIteration ?? null,
       toIteration: trainer === null ? null : progress.iteration,

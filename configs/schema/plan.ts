@@ -20,6 +20,14 @@ export const Versions = z.object({
 });
 export type Versions = z.infer<typeof Versions>;
 
+/** The code that ran an attempt or a test. */
+export const CodeVersion = z.object({
+  everswin: z.string().describe('Version of everswin.'),
+  commit: z.string().optional().describe('Commit, with `-dirty` if files were changed; absent without a git checkout.'),
+  trainer: TrainerVersions.describe('Versions of the parts of the trainer (trainer/versions.json).'),
+});
+export type CodeVersion = z.infer<typeof CodeVersion>;
+
 /** Whether a step was cached, and why; shown in `status`, log and report. */
 export const StepOutcome = z.object({
   step: z.enum(['recipe', 'dataset', 'weights', 'training', 'test']),

@@ -1,14 +1,18 @@
 /** Progress, attempts and status of a run. */
 import { z } from 'zod';
 import { EvalMetrics } from './metrics.ts';
-import { StepOutcome } from './plan.ts';
+import { CodeVersion, StepOutcome } from './plan.ts';
 import { GpuVerdict } from './gpu-health.ts';
 import { Check } from './preflight.ts';
 import { Score } from './primitives.ts';
 import { TrainerControl } from './trainer-files.ts';
 
+/** Test metrics of a checkpoint, with the code that measured them; absent in those of earlier versions. */
+export const TestedMetrics = EvalMetrics.extend({ code: CodeVersion.optional() });
+export type TestedMetrics = z.infer<typeof TestedMetrics>;
+
 /** Test metrics of a checkpoint, and whether they were cached. */
-export const TestResult = EvalMetrics.extend({ outcome: StepOutcome });
+export const TestResult = TestedMetrics.extend({ outcome: StepOutcome });
 export type TestResult = z.infer<typeof TestResult>;
 
 /** State of the copy in the artifact store. */
@@ -180,6 +184,8 @@ export const Attempt = z.object({
   epoch: z.int().nullable(),
   /** Host whose GPUs trained. */
   host: z.string().nullable(),
+  /** Code of the trainer; absent if unknown, as for trainers that an earlier version started. */
+  code: CodeVersion.optional(),
   /** Absent without NVIDIA GPUs, if their health could not be read, and with several hosts. */
   gpus: AttemptGpus.optional(),
   /** Seconds in steps, in steps that no restart discarded, and in validation, since `since` of the request. */
@@ -199,6 +205,7 @@ const WatchedTrainer = Attempt.pick({
   fromEpoch: true,
   epoch: true,
   host: true,
+  code: true,
   firstStepAt: true,
   steppingSeconds: true,
   productiveSeconds: true,

@@ -1,7 +1,7 @@
 /** Report and manifest of a run. */
 import { z } from 'zod';
-import { Attempt, Decision, EpochChange, Ledger } from './progress.ts';
-import { CocoMetrics, EvalMetrics, ReferenceResult } from './metrics.ts';
+import { Attempt, Decision, EpochChange, Ledger, TestedMetrics } from './progress.ts';
+import { CocoMetrics, ReferenceResult } from './metrics.ts';
 import { Check } from './preflight.ts';
 import { DatasetUse, RecipeSettings, RunPlan, StepOutcome, StoredFile, Versions } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
@@ -64,7 +64,7 @@ export const Report = z.object({
   recipeSettings: RecipeSettings.default({}),
   /** Missing in reports of runs that did not count it. */
   datasetUse: DatasetUse.optional(),
-  metrics: EvalMetrics,
+  metrics: TestedMetrics,
   /** Absent in the reports of runs that left none. */
   detector: DetectorRef.optional(),
   references: z.array(ReferenceResult),

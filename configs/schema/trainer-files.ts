@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { CheckpointPolicy } from './input.ts';
-import { RunPlan } from './plan.ts';
+import { CodeVersion, RunPlan } from './plan.ts';
 import { Score, Sha256 } from './primitives.ts';
 import { SpeedSwitches } from './speed.ts';
 
@@ -88,6 +88,7 @@ export const TrainerOwner = z.object({
   fence,
   logOffset: z.int().describe('Size of trainer.log when this attempt began.'),
   gpus: z.array(z.string()).describe('UUIDs of the leased GPUs.'),
+  code: CodeVersion.optional().describe('Code of the trainer, from `EVERSWIN_CODE`; absent if a person started it.'),
   startedAt: unixSeconds('Start of the attempt'),
 });
 export type TrainerOwner = z.infer<typeof TrainerOwner>;

@@ -1,4 +1,5 @@
 import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts';
+import { formatCodeChanges } from '../../activities/shared/summary/format-code.ts';
 import { formatEpochChange } from '../../activities/shared/summary/format-epochs.ts';
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import { formatGpuProblem } from '../../activities/shared/summary/format-gpu-problem.ts';
@@ -21,10 +22,12 @@ export function formatRunStatus(status: RunStatus, preparation: readonly Prepara
     return index === reached ? formatStage(name, status, preparation) : [label(name, '–')];
   });
   const decision = decisions.at(-1);
+  const codeChanges = formatCodeChanges(attempts);
   return [
     `${status.runId}  ${status.recipe}  ${stage}`,
     ...lines,
     ...attempts.slice(-3).map((attempt) => label('', formatAttempt(attempt))),
+    ...(codeChanges === undefined ? [] : [label('code', codeChanges)]),
     ...(status.epochChanges ?? []).slice(-1).map((change) => label('epochs', formatEpochChange(change))),
     ...(decision === undefined ? [] : [label('decision', formatDecision(decision))]),
     ...(status.gpus ?? []).map((problem) => label('GPU', formatGpuProblem(problem))),

@@ -1,4 +1,5 @@
 import { formatDuration } from '../../activities/shared/summary/format-time.ts';
+import { formatCodeChanges } from '../../activities/shared/summary/format-code.ts';
 import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts';
 import type { RemoteCopy, RunStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from '../support/escape-cell.ts';
@@ -17,6 +18,8 @@ export function renderRunDetails(status: RunStatus): string {
     ['Goodput', status.ledger.goodput === null ? '–' : `${formatPercent(status.ledger.goodput)} %`],
     ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],
   ];
+  const codeChanges = formatCodeChanges(status.attempts);
+  if (codeChanges !== undefined) rows.push(['Code', escapeCell(codeChanges)]);
   if (status.notice !== null) rows.unshift(['Notice', escapeCell(status.notice)]);
   for (const { uuid, verdict, why } of status.gpus ?? []) rows.push([`GPU ${uuid}`, escapeCell(`${verdict}: ${why}`)]);
   if (status.waiting !== null) rows.unshift(['Waiting', escapeCell(status.waiting)]);

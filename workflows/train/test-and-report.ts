@@ -1,4 +1,5 @@
 import { patched } from '@temporalio/workflow';
+import { formatCodeChanges } from '../../activities/shared/summary/format-code.ts';
 import type { ReportRef } from '../../configs/schema/index.ts';
 import { onLeader, mirroring, queuePriority, reporting, testing } from '../support/policies.ts';
 import type { Notifier } from '../support/notify.ts';
@@ -45,7 +46,9 @@ export async function testAndReport(
   // Runs that began before the export existed have no detector.
   const detector = patched('export-detector')
     ? await repeat('The export of the detector', () =>
-        testing.exportDetector.executeWithOptions(options, [{ plan, metrics, trained }]),
+        testing.exportDetector.executeWithOptions(options, [
+          { plan, metrics, trained, codeChanges: formatCodeChanges(board.attempts) },
+        ]),
       )
     : undefined;
   const { checks, steps, attempts, decisions, epochChanges } = board;

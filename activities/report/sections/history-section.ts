@@ -4,6 +4,7 @@ import { renderLedger } from './ledger-section.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import { formatOrigin, formatRepeatedSteps, outcomeNames, findStart, eventNames, actionNames } from './run-facts.ts';
 import type { Section } from '../components/section.ts';
+import { formatCodeChanges } from '../../shared/summary/format-code.ts';
 import { drawTimelineChart } from './timeline-chart.ts';
 import {
   formatCount,
@@ -20,7 +21,7 @@ export function renderHistory(report: Report): Section {
     id: 'course',
     title: 'Run history',
     body: markup`<p><b>${formatRepeatedSteps(report)}</b> ${formatPlural(report.attempts.length, 'attempt')}; times are relative to ${formatInstant(start)}.</p>
-<h3>Attempts</h3>
+${renderCodeChanges(report.attempts)}<h3>Attempts</h3>
 ${drawTimelineChart(report)}
 ${renderAttempts(report.attempts)}
 <h3>Interruptions</h3>
@@ -36,6 +37,11 @@ ${renderSteps(report.steps)}
 <h3>Warnings</h3>
 ${renderWarnings(report.warnings)}`,
   };
+}
+
+function renderCodeChanges(attempts: readonly Attempt[]): Markup | string {
+  const changes = formatCodeChanges(attempts);
+  return changes === undefined ? '' : markup`<p>Code changed: ${changes}.</p>\n`;
 }
 
 /** Lists the pipeline steps and why each was cached or executed. */

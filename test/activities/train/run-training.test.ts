@@ -45,6 +45,13 @@ const start = (
   });
 };
 
+/** Returns the run on a worker of a version. */
+function withCode(mini: MiniRun, everswin: string): MiniRun {
+  const { python } = mini.dependencies;
+  const env = { ...python.env, EVERSWIN_CODE: JSON.stringify({ everswin, trainer: {} }) };
+  return { ...mini, dependencies: { ...mini.dependencies, python: { ...python, env } } };
+}
+
 const liveTrainer = async (mini: MiniRun) => {
   for (;;) {
     const running = await findLiveJob(mini.folder.train);
@@ -240,11 +247,13 @@ describe('a resumed training', () => {
 describe('a running trainer', () => {
   test('is adopted by a second attempt, which makes the first one stale', async () => {
     run = await createMiniRun('--step-seconds', '0.4'); // long enough for the second attempt to start
-    const first = start(run, 1);
+    const first = start(withCode(run, '0.2.0'), 1);
     const outcome = first.catch((error: unknown) => error);
     const owner = await liveTrainer(run);
-    const second = await start(run, 2);
+    const second = await start(withCode(run, '0.3.0'), 2);
     expect(await outcome).toMatchObject({ type: 'StaleAttempt' });
+    // The worker is new, and its trainer is not.
+    expect(second.code).toEqual({ everswin: '0.2.0', trainer: {} });
     expect(second).toMatchObject({ outcome: 'finished', adopted: true, toIteration: 30 });
     const starts = (await readProgress(run.folder.train.progress)).filter(({ type }) => type === 'started');
     expect(starts).toHaveLength(1);

@@ -1,5 +1,6 @@
 """A job: one folder that one process tree writes, with its file names and owner (docs/trainer-contract.md)."""
 
+import json
 import os
 import socket
 import time
@@ -15,6 +16,8 @@ from everswin_trainer.system.process_tree import boot_id, is_alive, start_ticks
 JOB_ENV = "EVERSWIN_JOB"
 ATTEMPT_ENV = "EVERSWIN_ATTEMPT"
 FENCE_ENV = "EVERSWIN_FENCE"
+# The worker sets it to the version of its code, as JSON.
+CODE_ENV = "EVERSWIN_CODE"
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ def write_owner(job: Job, attempt: Attempt, log_offset: int, gpus: list[str]) ->
             "logOffset": log_offset,
             "gpus": gpus,
             "startedAt": time.time(),
+            **({"code": json.loads(os.environ[CODE_ENV])} if CODE_ENV in os.environ else {}),
         },
     )
 
