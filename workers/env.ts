@@ -27,6 +27,8 @@ const WorkerEnv = z.object({
     .max(40)
     .regex(deploymentPattern, 'Expected lower-case words and digits, joined by hyphens, without the word gpu')
     .default(defaultDeployment),
+  /** Format of a worker's log: text on standard error, or JSON lines on standard output. */
+  EVERSWIN_LOG_FORMAT: z.enum(['text', 'json']).default('text'),
   EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
   /** Address of the miniature COCO, which the embedded stack serves. */
   EVERSWIN_DEMO_URL: z.url().optional(),

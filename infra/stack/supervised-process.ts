@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { copyFile, stat, truncate } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inheritedEnv } from '../../workers/env.ts';
 
@@ -26,6 +27,9 @@ export interface Restart {
   restartedAfterSeconds: number;
 }
 
+/** A log that is longer becomes `<log>.1`, and its file starts again. */
+const longestLogBytes = 32 * 1024 * 1024;
+const logCheckMs = 60_000;
 const healthyAfterMs = 10_000;
 const maxPauseMs = 10_000;
 
@@ -35,11 +39,14 @@ export class SupervisedProcess {
   private readonly stopping = new AbortController();
   private readonly spec: ProcessSpec;
   private readonly loop: Promise<void>;
+  private readonly logChecks: NodeJS.Timeout;
 
   constructor(spec: ProcessSpec, onRestart: (restart: Restart) => void) {
     this.spec = spec;
     this.child = launch(spec);
     this.loop = this.restartUntilStopped(onRestart);
+    const check = () => limitLog(spec.logFile, longestLogBytes).catch((error: unknown) => console.error(error));
+    this.logChecks = setInterval(() => void check(), logCheckMs).unref();
   }
 
   get name(): string {
@@ -57,6 +64,7 @@ export class SupervisedProcess {
     const force = setTimeout(() => this.child.kill('SIGKILL'), this.spec.graceMs);
     await this.loop;
     clearTimeout(force);
+    clearInterval(this.logChecks);
   }
 
   private async restartUntilStopped(onRestart: (restart: Restart) => void): Promise<void> {
@@ -97,3 +105,10 @@ const waitForExit = (child: ChildProcess): Promise<string> =>
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
   });
+
+/** Keeps at most two files of this length. Writers append to the open file, so it is emptied rather than renamed. */
+export async function limitLog(file: string, longestBytes: number): Promise<void> {
+  if ((await stat(file)).size <= longestBytes) return;
+  await copyFile(file, `${file}.1`);
+  await truncate(file);
+}

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { createGpuActivities } from '../../../activities/index.ts';
 import { readJson } from '../../../activities/shared/files/json-file.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
@@ -22,6 +23,13 @@ import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
 import { until } from '../../helpers/until.ts';
+
+const LogEntry = z.object({
+  time: z.iso.datetime(),
+  level: z.string(),
+  message: z.string(),
+  state: z.string().optional(),
+});
 
 /** Starts a trainer. Its activity ends, as when it is reset, and leaves the trainer running. */
 async function startTrainer({ dependencies, folder }: MiniRun) {
@@ -45,17 +53,20 @@ async function startTrainer({ dependencies, folder }: MiniRun) {
 async function startAndStop(home: string, ...options: string[]): Promise<number | null> {
   const argv = ['worker', 'gpu', '--device', 'cpu', '--address', temporalAddress(), ...options];
   const worker = spawn(process.execPath, [`${projectRoot}/infra/cli/main.ts`, ...argv], {
-    env: { ...process.env, EVERSWIN_HOME: home },
-    stdio: ['ignore', 'inherit', 'pipe'],
+    env: { ...process.env, EVERSWIN_HOME: home, EVERSWIN_LOG_FORMAT: 'json' },
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(worker, 'exit');
-  for await (const line of createInterface(worker.stderr)) if (line.includes('RUNNING')) worker.kill('SIGTERM');
+  for await (const line of createInterface(worker.stdout)) {
+    const entry = LogEntry.parse(JSON.parse(line));
+    if (entry.state === 'RUNNING') worker.kill('SIGTERM');
+  }
   await exited;
   return worker.exitCode;
 }
 
 test('a GPU worker leaves its trainer running on SIGTERM, and lets it save and stop with --drain', async () => {
-  const run = await createMiniRun('--step-seconds', '0.3');
+  const run = await createMiniRun('--step-seconds', '1');
   const { home } = run.dependencies;
   try {
     const trainer = await startTrainer(run);
