@@ -37,9 +37,9 @@ export function formatLogEntry(entry: LogEntry & { time: string }): string {
   try {
     return JSON.stringify(entry, (_, value: unknown) => {
       if (typeof value === 'bigint') return String(value);
-      return value instanceof Error
-        ? { ...value, message: value.message, stack: value.stack, cause: value.cause }
-        : value;
+      if (!(value instanceof Error)) return value;
+      const { message, stack, cause } = value; // not enumerable
+      return Object.assign({ message, stack, cause }, value);
     });
   } catch {
     const { time, level, message } = entry;
