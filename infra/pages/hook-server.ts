@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { serveOnLoopback, type ConnectionLimits, type LoopbackServer } from './serve-on-loopback.ts';
+import { serveOnLoopback, type LoopbackServer } from './serve-on-loopback.ts';
 import { hookPath } from '../../configs/names.ts';
 import { listProblems } from '../../configs/parse-input.ts';
 import { ModelName, Trigger } from '../../configs/schema/index.ts';
@@ -13,7 +13,6 @@ interface HookServerOptions {
   requestRetraining: RequestRetraining;
   /** Receives a log line for each request. */
   log: (line: string) => void;
-  limits?: ConnectionLimits;
 }
 
 interface HttpAnswer {
@@ -32,13 +31,7 @@ const TriggerBody = Trigger.pick({ who: true, why: true }).partial().strict();
 const defaults = { who: 'the hook', why: 'HTTP request' };
 
 /** Serves `POST /hooks/retrain/<model>`, which triggers a retraining, to callers that know the token. */
-export function startHookServer({
-  port,
-  token,
-  requestRetraining,
-  log,
-  limits,
-}: HookServerOptions): Promise<LoopbackServer> {
+export function startHookServer({ port, token, requestRetraining, log }: HookServerOptions): Promise<LoopbackServer> {
   const expected = hash(token);
   const isKnown = (given: string) => timingSafeEqual(hash(given), expected);
   return serveOnLoopback(
@@ -51,7 +44,7 @@ export function startHookServer({
         .then((given) => send(response, given))
         .catch(() => response.destroy());
     },
-    { port, limits: { requestTimeout, ...limits } },
+    { port, limits: { requestTimeout } },
   );
 }
 

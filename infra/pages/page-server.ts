@@ -6,7 +6,7 @@ import type { ArtifactStore } from '../../activities/shared/store/artifact-store
 import { CodedError } from '../../activities/shared/errors/coded-error.ts';
 import { createLiveRunReader } from '../../activities/pages/runs/live-run.ts';
 import { createModelReader } from '../../activities/pages/models/read-models.ts';
-import { serveOnLoopback, type ConnectionLimits, type LoopbackServer } from './serve-on-loopback.ts';
+import { serveOnLoopback, type LoopbackServer } from './serve-on-loopback.ts';
 
 const noFraming = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
@@ -25,11 +25,10 @@ interface PageServerOptions {
   /** Store of the model registry. */
   store: ArtifactStore;
   port: number;
-  limits?: ConnectionLimits;
 }
 
 /** Serves the pages of runs and models to browsers on this machine, read-only. */
-export function startPageServer({ home, store, port, limits }: PageServerOptions): Promise<LoopbackServer> {
+export function startPageServer({ home, store, port }: PageServerOptions): Promise<LoopbackServer> {
   const places = { home, gather: createLiveRunReader(home), models: createModelReader(home, store) };
   return serveOnLoopback(
     (request, response) => {
@@ -40,7 +39,7 @@ export function startPageServer({ home, store, port, limits }: PageServerOptions
         else refuse(response, 500, 'Internal error. The log of the page server has the details.');
       });
     },
-    { port, limits },
+    { port },
   );
 }
 

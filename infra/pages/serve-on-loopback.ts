@@ -19,7 +19,6 @@ const defaultLimits = {
   /** Period of the checks of the first two limits, which are exceeded by up to this time. */
   connectionsCheckingInterval: 2_000,
 };
-export type ConnectionLimits = Partial<typeof defaultLimits>;
 
 /** Open connections per server; further ones are closed at once. A browser opens six per page. */
 const maxConnections = 512;
@@ -27,7 +26,7 @@ const maxConnections = 512;
 interface LoopbackOptions {
   /** 0 picks a free port. */
   port: number;
-  limits?: ConnectionLimits | undefined;
+  limits?: Partial<typeof defaultLimits>;
 }
 
 /**

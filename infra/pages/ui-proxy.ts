@@ -1,13 +1,12 @@
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import { findForeignRequest } from './find-foreign-request.ts';
-import { serveOnLoopback, type ConnectionLimits, type LoopbackServer } from './serve-on-loopback.ts';
+import { serveOnLoopback, type LoopbackServer } from './serve-on-loopback.ts';
 
 interface UiProxyOptions {
   port: number;
   /** Address of the Temporal UI. */
   target: string;
-  limits?: ConnectionLimits;
 }
 
 interface Target {
@@ -15,14 +14,14 @@ interface Target {
   readonly port: string;
 }
 
-/** Headers that concern one connection only (RFC 9110, 7.6.1). Node adds its own. */
-const connectionHeaders = ['connection', 'expect', 'keep-alive', 'te', 'trailer', 'upgrade'];
+/** Headers that concern one connection only. Node adds its own. */
+const connectionHeaders = new Set(['connection', 'expect', 'keep-alive', 'te', 'trailer', 'upgrade']);
 
 /**
  * Serves the Temporal UI to browsers on this machine. The UI itself accepts requests, writes included, under any host
  * name; this proxy refuses those of other sites.
  */
-export function startUiProxy({ port, target, limits }: UiProxyOptions): Promise<LoopbackServer> {
+export function startUiProxy({ port, target }: UiProxyOptions): Promise<LoopbackServer> {
   const { hostname, port: targetPort } = new URL(target);
   return serveOnLoopback(
     (request, response) => {
@@ -32,7 +31,7 @@ export function startUiProxy({ port, target, limits }: UiProxyOptions): Promise<
       else if (request.url?.startsWith('/') !== true) refuse(response, 400, 'Expected a path that begins with /.');
       else forward({ hostname, port: targetPort }, request, response);
     },
-    { port, limits },
+    { port },
   );
 }
 
@@ -44,7 +43,7 @@ function forward(target: Target, request: IncomingMessage, response: ServerRespo
     response.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers));
     pipeline(answer, response, () => undefined); // either side may leave at any time
   });
-  upstream.once('error', () => {
+  upstream.on('error', () => {
     if (response.headersSent || response.destroyed) response.destroy();
     else refuse(response, 502, 'The Temporal UI does not respond. It starts with the Temporal server: try again soon.');
   });
@@ -52,11 +51,8 @@ function forward(target: Target, request: IncomingMessage, response: ServerRespo
   request.pipe(upstream);
 }
 
-function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const named = headers.connection?.toLowerCase().split(/\s*,\s*/) ?? [];
-  const dropped = new Set([...connectionHeaders, ...named]);
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !dropped.has(name)));
-}
+const endToEnd = (headers: IncomingHttpHeaders): IncomingHttpHeaders =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !connectionHeaders.has(name)));
 
 function refuse(response: ServerResponse, status: number, message: string): void {
   const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };

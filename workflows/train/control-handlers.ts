@@ -68,15 +68,15 @@ export class ControlHandlers {
       validator: () => this.requirePaused(),
     });
     setHandler(stopAfterEpochUpdate, (epochs, who) => this.changeEpochs('stop-after', epochs, who), {
-      description: 'Ends the training after an epoch, before the planned one. Input: EPOCH, and optionally "NAME".',
+      description: 'Ends the training after an epoch, before the planned one. Input: the number of the epoch.',
       validator: (...[epochs]: [number, string?]) => this.requireStoppable(epochs),
     });
     setHandler(extendEpochsUpdate, (epochs, who) => this.extend(epochs, who), {
-      description: 'Trains to a later epoch than planned. Input: EPOCH, and optionally "NAME".',
+      description: 'Trains to a later epoch than planned. Input: the number of the epoch.',
       validator: (...[epochs]: [number, string?]) => this.requireExtendable(epochs),
     });
     setHandler(startOverUpdate, (who?: unknown) => this.startOver(who), {
-      description: 'Trains from iteration 0 a run that has lost its checkpoints and asks. Input: optionally "NAME".',
+      description: 'Trains from iteration 0 a run that has lost its checkpoints and asks. No input.',
       validator: () => this.requireUndecided(),
     });
     setHandler(checkpointNowUpdate, () => this.checkpointNow(), {

@@ -187,6 +187,14 @@ test.each(['localhost', 'localhost:9000', '127.0.0.1', '[::1]:8235', 'LOCALHOST'
   },
 );
 
+test.each<Record<string, string>>([
+  { origin: 'http://evil.example' },
+  { origin: 'null' },
+  { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' },
+])('the page server refuses a request of another site: %j', async (headers) => {
+  expect((await ask('/', headers)).status).toBe(403);
+});
+
 test.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE'])('the page server refuses %s', async (method) => {
   expect(await ask('/runs/good/', { method })).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } });
 });
