@@ -1,0 +1,139 @@
+/** Containerfiles, compose file and Kubernetes manifests. No container runtime is needed. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+import { z } from 'zod';
+import { trainerGraceSeconds } from '../../activities/shared/trainer/trainer-argv.ts';
+import { projectFile } from '../../workers/env.ts';
+import { findProblem } from '../docs/check-command.ts';
+
+const read = (path: string) => readFileSync(projectFile(`infra/${path}`), 'utf8');
+const checkCommand = (argv: readonly string[]) => findProblem({ text: `everswin ${argv.join(' ')}`, isProse: false });
+
+/** Fails for a variable that neither everswin nor a library reads. */
+function checkVariables(names: string[]): void {
+  const known =
+    readFileSync(projectFile('workers/env.ts'), 'utf8') + readFileSync(projectFile('docs/deploy.md'), 'utf8');
+  const unknown = names.filter((name) => !known.includes(name) && !/^(AWS_\w+|HOME|NVIDIA_\w+)$/.test(name));
+  expect(unknown).toEqual([]);
+}
+
+test.each([
+  ['control', ['worker', 'control']],
+  ['gpu', ['worker', 'gpu', '--drain']],
+])('the image %s starts its worker as a user, with a program that passes signals on', (name, command) => {
+  const file = read(`containers/${name}.Containerfile`);
+  const lines = file.split('\n');
+  const after = (word: string) => lines.findLast((line) => line.startsWith(`${word} `))?.slice(word.length + 1) ?? '';
+  expect(JSON.parse(after('CMD'))).toEqual(command);
+  expect(JSON.parse(after('ENTRYPOINT'))).toEqual(['/usr/bin/tini', '--', 'node', 'infra/cli/main.ts']);
+  expect(checkCommand(command)).toBeUndefined();
+  expect(after('USER')).toBe('10001');
+  checkVariables([...file.matchAll(/\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)=\//g)].map(([, variable = '']) => variable));
+});
+
+test('images contain the product, without its tests and without what setup installs', () => {
+  const lines = readFileSync(projectFile('.containerignore'), 'utf8').split('\n');
+  expect(lines).toContain('*');
+  const included = lines.flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []));
+  for (const path of included) expect(existsSync(projectFile(path)), path).toBe(true);
+  for (const path of ['test', 'node_modules', '.everswin', '.git']) expect(included).not.toContain(path);
+  const { dependencies } = z
+    .object({ dependencies: z.record(z.string(), z.string()) })
+    .parse(JSON.parse(readFileSync(projectFile('package.json'), 'utf8')));
+  expect(dependencies).toHaveProperty('@temporalio/worker'); // the control image has no development packages
+});
+
+const Compose = z.object({
+  services: z.record(
+    z.string(),
+    z.looseObject({
+      command: z.array(z.string()).optional(),
+      environment: z.record(z.string(), z.string()).default({}),
+      depends_on: z.record(z.string(), z.unknown()).default({}),
+      configs: z.array(z.object({ source: z.string() })).default([]),
+      volumes: z.array(z.string()).default([]),
+      ports: z.array(z.string()).default([]),
+      build: z.object({ dockerfile: z.string() }).optional(),
+      stop_grace_period: z.string().optional(),
+    }),
+  ),
+  configs: z.record(z.string(), z.unknown()),
+  volumes: z.record(z.string(), z.unknown()),
+});
+
+test('compose.yaml refers to what exists, publishes ports on loopback, and lets the GPU worker save', () => {
+  const { services, configs, volumes } = Compose.parse(parse(read('containers/compose.yaml'), { merge: true }));
+  for (const service of Object.values(services)) {
+    for (const name of Object.keys(service.depends_on)) expect(services).toHaveProperty([name]);
+    for (const { source } of service.configs) expect(configs).toHaveProperty([source]);
+    for (const volume of service.volumes) expect(volumes).toHaveProperty([volume.split(':')[0] ?? '']);
+    for (const port of service.ports) expect(port).toMatch(/^127\.0\.0\.1:/);
+    if (service.build !== undefined) expect(existsSync(projectFile(service.build.dockerfile))).toBe(true);
+  }
+  expect(checkCommand(services['namespace']?.command ?? [])).toBeUndefined();
+  for (const name of ['control', 'gpu']) checkVariables(Object.keys(services[name]?.environment ?? {}));
+  expect(services['gpu']?.stop_grace_period).toBe('5m');
+  expect(5 * 60).toBeGreaterThan(2 * trainerGraceSeconds);
+});
+
+const Named = z.object({ name: z.string() });
+const Container = z.looseObject({
+  image: z.string(),
+  args: z.array(z.string()),
+  envFrom: z.array(z.union([z.object({ configMapRef: Named }), z.object({ secretRef: Named })])),
+  volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string() })),
+  resources: z.object({ limits: z.record(z.string(), z.string()) }).loose(),
+});
+const Workload = z.looseObject({
+  kind: z.enum(['Deployment', 'StatefulSet']),
+  metadata: Named.loose(),
+  spec: z.looseObject({
+    selector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
+    template: z.object({
+      metadata: z.looseObject({ labels: z.record(z.string(), z.string()) }),
+      spec: z.looseObject({
+        terminationGracePeriodSeconds: z.int(),
+        containers: z.tuple([Container]),
+        volumes: z.array(Named.loose()),
+      }),
+    }),
+    volumeClaimTemplates: z.array(z.looseObject({ metadata: Named })).default([]),
+  }),
+});
+const Manifest = z.looseObject({ kind: z.string(), metadata: Named.loose() });
+const Kustomization = z.looseObject({ resources: z.array(z.string()), images: z.array(Named.loose()) });
+
+test('the Kubernetes manifests refer to what exists, and start the workers', () => {
+  const { resources, images } = Kustomization.parse(parse(read('kubernetes/kustomization.yaml')));
+  expect([...resources, 'kustomization.yaml'].sort()).toEqual(readdirSync(projectFile('infra/kubernetes')).sort());
+  const manifests = resources.flatMap((file) =>
+    parseAllDocuments(read(`kubernetes/${file}`)).map((document) => Manifest.parse(document.toJS())),
+  );
+  const settings = manifests.find(({ kind }) => kind === 'ConfigMap');
+  checkVariables(Object.keys(z.record(z.string(), z.string()).parse(settings?.['data'])));
+  for (const { spec } of workloadsOf(manifests)) {
+    const { template, selector, volumeClaimTemplates } = spec;
+    expect(template.metadata.labels).toMatchObject(selector.matchLabels);
+    const [{ image, args, volumeMounts }] = template.spec.containers;
+    expect(images.map(({ name }) => name)).toContain(image);
+    expect(checkCommand(args)).toBeUndefined();
+    const volumes = [...template.spec.volumes, ...volumeClaimTemplates.map(({ metadata }) => metadata)];
+    expect(volumes.map(({ name }) => name).sort()).toEqual(volumeMounts.map(({ name }) => name).sort());
+    expect(volumeMounts).toContainEqual({ name: 'home', mountPath: '/var/lib/everswin' });
+  }
+});
+
+test('Kubernetes gives a GPU worker time for a save and an upload', () => {
+  const [gpu] = workloadsOf(parseAllDocuments(read('kubernetes/gpu.yaml')).map((one) => Manifest.parse(one.toJS())));
+  const { terminationGracePeriodSeconds, containers } = gpu?.spec.template.spec ?? {};
+  expect(terminationGracePeriodSeconds).toBeGreaterThan(2 * trainerGraceSeconds);
+  const [container] = containers ?? [];
+  expect(container?.args).toContain('--drain');
+  expect(Number(container?.resources.limits['nvidia.com/gpu'])).toBeGreaterThan(0);
+});
+
+const workloadsOf = (manifests: z.infer<typeof Manifest>[]) =>
+  manifests.flatMap((manifest) =>
+    manifest.kind === 'Deployment' || manifest.kind === 'StatefulSet' ? [Workload.parse(manifest)] : [],
+  );
