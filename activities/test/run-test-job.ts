@@ -1,7 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { runFolder } from '../../configs/paths.ts';
-import { acquireFence } from '../shared/run/fence.ts';
-import { workflowRunId } from '../shared/temporal/workflow-run-id.ts';
+import { acquireRunFence } from '../shared/temporal/workflow-run.ts';
 import { findLiveJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
 import { followJob } from '../train/follow-job.ts';
@@ -27,7 +26,7 @@ export async function runTestJob(
   const job = folder.test;
   // Temporal retries the test, so it counts the attempts.
   const { attempt } = Context.current().info;
-  const fence = await acquireFence(job, { workflowRun: workflowRunId(), attempt });
+  const fence = await acquireRunFence(job, attempt);
   const launch = { folder, fence, weights: target.path, onGpuWait };
   const start = () =>
     startTestJob(dependencies, request, launch).catch((error: unknown) => {

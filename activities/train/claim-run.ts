@@ -1,7 +1,7 @@
 import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.ts';
 import { restoreFromStore } from '../mirror/mirror.ts';
-import { acquireFence, assertFence, raiseFence } from '../shared/run/fence.ts';
-import { workflowRunId } from '../shared/temporal/workflow-run-id.ts';
+import { assertFence, raiseFence } from '../shared/run/fence.ts';
+import { acquireRunFence } from '../shared/temporal/workflow-run.ts';
 import { leaderJob } from '../shared/trainer/host-topology.ts';
 import type { TrainDependencies } from './dependencies.ts';
 import type { TrainingRequest } from './training-request.ts';
@@ -28,7 +28,7 @@ export async function claimRun(
   const folder = runFolder(dependencies.home, plan.runId);
   const job = leaderJob(folder, plan);
   await raiseFence(folder.train, lastFence);
-  const fence = await acquireFence(folder.train, { workflowRun: workflowRunId(), attempt });
+  const fence = await acquireRunFence(folder.train, attempt);
   await raiseFence(job, fence);
   return { folder, job, fence, assertFence: () => assertFence(folder.train, fence) };
 }

@@ -5,6 +5,7 @@ import { CodedError } from '../shared/errors/coded-error.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 import { assertFence, raiseFence } from '../shared/run/fence.ts';
 import { ProgressReader } from '../shared/run/progress-reader.ts';
+import { hasWorkflowRunEnded } from '../shared/temporal/workflow-run.ts';
 import { isAlive } from '../shared/trainer/process-identity.ts';
 import { requestStop, type JobOutcome } from '../shared/trainer/trainer-process.ts';
 import { watchJob, type JobWatch } from '../shared/trainer/watch-job.ts';
@@ -86,7 +87,8 @@ async function handleCancellation(watch: JobWatch, drains: boolean): Promise<Job
       `The activity was reset in Temporal. The next attempt adopts the trainer (pid ${owner.pid}).`,
     );
   }
-  const orphaned = details?.notFound === true && (await isWorkflowClosed());
+  // After `temporal workflow terminate`, no attempt adopts the trainer, so it must be stopped.
+  const orphaned = details?.notFound === true && (await hasWorkflowRunEnded());
   if ((details?.timedOut || details?.notFound) && !orphaned) {
     throw new CodedError(
       'StaleAttempt',
@@ -114,13 +116,4 @@ async function isStopping({ job, running }: JobWatch): Promise<boolean> {
     if (performance.now() > deadline) return false;
     await sleep(pollMs);
   }
-}
-
-/** After `temporal workflow terminate`, no attempt adopts the trainer, so it must be stopped. */
-async function isWorkflowClosed(): Promise<boolean> {
-  const { client, info } = Context.current();
-  if (info.workflowExecution === undefined) return false;
-  const { workflowId, runId } = info.workflowExecution;
-  const { status } = await client.workflow.getHandle(workflowId, runId).describe();
-  return status.name !== 'RUNNING';
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, unlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { JobFolder } from '../../../configs/paths.ts';
 import { CodedError, systemErrorCode } from '../errors/coded-error.ts';
@@ -20,14 +20,22 @@ export const FenceHolderFile = z.object({ workflowRun: z.string(), attempt: z.in
  * Acquires a fencing token. Temporal allows one open workflow per id, but an old activity attempt may still run: a frozen
  * worker continues after its attempt timed out. An attempt that finds a higher token on disk is stale and must change
  * nothing. The order of attempts counts, not the order in which they arrive.
+ * @param hasRunEnded called if another workflow run holds a fence. Of two runs, the open one is the newer one.
  * @throws CodedError StaleAttempt when a newer attempt, or a newer workflow run, holds the fence.
  */
-export async function acquireFence(job: JobFolder, holder: FenceHolder): Promise<number> {
+export async function acquireFence(
+  job: JobFolder,
+  holder: FenceHolder,
+  hasRunEnded: () => Promise<boolean> = () => Promise.resolve(false),
+): Promise<number> {
   await mkdir(job.fences, { recursive: true });
   for (;;) {
     const token = (await currentFence(job)) + 1;
-    await requireNewest(job, token, holder);
-    if (await createFence(job, token, holder)) return token;
+    await requireNewest(job, token, holder, hasRunEnded);
+    if (!(await createFence(job, token, holder))) continue;
+    if ((await currentFence(job)) === token) return token;
+    // `raiseFence` left a gap, and this token is in it. An older attempt may hold the token above.
+    await rm(`${job.fences}/${token}`, { force: true });
   }
 }
 
@@ -48,15 +56,24 @@ async function createFence(job: JobFolder, token: number, holder: FenceHolder): 
 }
 
 /** Compares an attempt with the holders of the tokens below `token`. */
-async function requireNewest(job: JobFolder, token: number, { workflowRun, attempt }: FenceHolder): Promise<void> {
+async function requireNewest(
+  job: JobFolder,
+  token: number,
+  { workflowRun, attempt }: FenceHolder,
+  hasRunEnded: () => Promise<boolean>,
+): Promise<void> {
   const tokens = (await listFences(job)).filter((one) => one < token).sort((a, b) => b - a);
-  let isOfLaterRun = false;
+  let isKnownOpen = false;
   for (const one of tokens) {
     const holder = await readJson(`${job.fences}/${one}`, FenceHolderFile);
     if (holder === undefined) continue; // raised for another host, or written by an older version
-    if (holder.workflowRun !== workflowRun) isOfLaterRun = true;
-    else if (isOfLaterRun || holder.attempt > attempt) throw superseded(job, `attempt ${attempt}`, one);
-    else return;
+    if (holder.workflowRun === workflowRun) {
+      if (holder.attempt > attempt) throw superseded(job, `attempt ${attempt}`, one);
+      return;
+    }
+    if (!isKnownOpen && (await hasRunEnded()))
+      throw superseded(job, `attempt ${attempt} of a workflow run that has ended`, one);
+    isKnownOpen = true;
   }
 }
 

@@ -12,7 +12,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
-const acquire = (attempt: number, workflowRun = 'run-a') => acquireFence(job, { workflowRun, attempt });
+const ended = new Set<string>();
+beforeEach(() => ended.clear());
+const acquire = (attempt: number, workflowRun = 'run-a') =>
+  acquireFence(job, { workflowRun, attempt }, () => Promise.resolve(ended.has(workflowRun)));
 const stale = { code: 'StaleAttempt' };
 
 test('acquireFence gives later attempts a higher fence', async () => {
@@ -34,9 +37,38 @@ test('acquireFence accepts the same attempt again, as when Temporal delivers it 
 
 test('acquireFence accepts the first attempt of a new workflow run, and then refuses the old run', async () => {
   await acquire(7);
+  ended.add('run-a');
   expect(await acquire(1, 'run-b')).toBe(2);
   await expect(acquire(8)).rejects.toMatchObject(stale);
   expect(await acquire(2, 'run-b')).toBe(3);
+});
+
+test('acquireFence refuses the first attempt of a run that has ended, such as before a reset', async () => {
+  await acquire(3, 'run-b');
+  ended.add('run-a');
+  await expect(acquire(2)).rejects.toMatchObject(stale);
+  expect(await acquire(4, 'run-b')).toBe(2);
+});
+
+test('acquireFence accepts the open run although an attempt of an ended run holds the fence', async () => {
+  await acquire(3, 'run-b');
+  expect(await acquire(2)).toBe(2); // the server did not answer
+  expect(await acquire(4, 'run-b')).toBe(3);
+});
+
+test('a newer attempt wins although a fence was raised while it acquired its own', async () => {
+  await acquire(1);
+  let overtake = true;
+  const hasRunEnded = async () => {
+    if (overtake) {
+      overtake = false;
+      await raiseFence(job, 5);
+      await acquire(2);
+    }
+    return false;
+  };
+  expect(await acquireFence(job, { workflowRun: 'run-b', attempt: 3 }, hasRunEnded)).toBe(7);
+  expect((await readdir(job.fences)).sort()).toEqual(['1', '5', '6', '7']);
 });
 
 test('acquireFence ignores fences that another host raised', async () => {
