@@ -40,6 +40,7 @@ export function createDependencies(device: Device): ActivityDependencies {
       healthTimeoutSeconds: 30,
       withGpusHeld: (work) => work(),
     },
+    observe: (_training, work) => work(),
     programs: { train: trainArgv, test: testArgv, module: trainerModule },
     preparer: createInputPreparer({ home, recipesFolder, python, catalog, demoUrl, s3 }),
     openStore: openNamed,

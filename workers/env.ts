@@ -36,6 +36,10 @@ const WorkerEnv = z.object({
   EVERSWIN_PAGES_URL: z.url().optional(),
   /** Artifact store whose model registry the pages show: `local` or `s3://BUCKET/PREFIX`. */
   EVERSWIN_MODELS_STORE: z.string().default('local'),
+  /** Address at which the control worker serves Prometheus metrics; without it, nowhere. */
+  EVERSWIN_CONTROL_METRICS_ADDRESS: z.string().regex(addressPattern, 'Expected HOST:PORT').optional(),
+  /** Address at which the GPU worker serves Prometheus metrics; without it, nowhere. */
+  EVERSWIN_GPU_METRICS_ADDRESS: z.string().regex(addressPattern, 'Expected HOST:PORT').optional(),
   /** Folder of the GPU leases, shared by all workers of the machine. */
   EVERSWIN_GPU_FOLDER: z.string().optional(),
   /** Name of this machine in run files, the same for all its workers. Adds a task queue for this machine. */

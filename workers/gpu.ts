@@ -11,6 +11,8 @@ import { hostQueue, taskQueues } from '../configs/names.ts';
 import { createDependencies } from './dependencies.ts';
 import { readEnv } from './env.ts';
 import { GpuSlots } from './gpu-slots.ts';
+import { TrainingMetrics } from './metrics/training-metrics.ts';
+import { withMetrics } from './metrics/with-metrics.ts';
 import { runWorker } from './run-worker.ts';
 import type { TemporalServer } from './temporal-server.ts';
 
@@ -42,16 +44,18 @@ export async function runGpuWorker(server: TemporalServer, { device, drains }: G
     console.log(gpus?.map((gpu) => JSON.stringify(gpu)).join('\n') ?? 'nvidia-smi failed: running one job at a time');
   }
   const queues = [taskQueues.gpu, ...(host === undefined ? [] : [hostQueue(host)])];
-  await runWorker(
-    server,
-    `gpu-${device}`,
-    queues.map((queue) => queueOptions(dependencies, queue)),
-    (client) => {
-      void sweep(dependencies.home);
-      void stopAbandoned(dependencies, client);
-      if (drains) stopTrainersOnSignal(dependencies.home);
-      return reportLostWatchers(dependencies.home, client);
-    },
+  const metrics = new TrainingMetrics();
+  const options = queues.map((queue) => queueOptions({ ...dependencies, observe: metrics.observe }, queue));
+  await withMetrics(
+    'EVERSWIN_GPU_METRICS_ADDRESS',
+    (registry) => metrics.addTo(registry),
+    () =>
+      runWorker(server, `gpu-${device}`, options, (client) => {
+        void sweep(dependencies.home);
+        void stopAbandoned(dependencies, client);
+        if (drains) stopTrainersOnSignal(dependencies.home);
+        return reportLostWatchers(dependencies.home, client);
+      }),
   );
 }
 

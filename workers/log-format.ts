@@ -1,5 +1,5 @@
 import { format, inspect } from 'node:util';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { DefaultLogger } from '@temporalio/worker';
 import { readEnv } from './env.ts';
 
 /**
@@ -18,10 +18,13 @@ export function setLogFormat(): void {
     Object.assign(console, { [method]: (...values: unknown[]) => write({ level, message: format(...values) }) });
   process.removeAllListeners('warning'); // Node's own prints text
   process.on('warning', (warning) => write({ level: 'WARN', message: String(warning) }));
-  Runtime.install({
-    logger: new DefaultLogger('INFO', ({ level, message, meta }) => write({ level, message, ...meta })),
-  });
 }
+
+/** Returns the logger of the Temporal SDK in the format of this worker's log. */
+export const createLogger = (): DefaultLogger =>
+  readEnv().EVERSWIN_LOG_FORMAT === 'text'
+    ? new DefaultLogger('INFO')
+    : new DefaultLogger('INFO', ({ level, message, meta }) => write({ level, message, ...meta }));
 
 interface LogEntry {
   level: string;

@@ -10,11 +10,14 @@ interface ProgressStart extends Pick<TrainingRequest, 'attempt' | 'since'> {
 
 /** Progress of one training attempt, as reported by its heartbeat, its signals and its result. */
 export class AttemptProgress {
+  /** Newest event of each type, by any trainer of the run. */
+  readonly newest: { [Type in TrainerEvent['type']]?: Extract<TrainerEvent, { type: Type }> } = {};
   readonly #time: TrainingTime;
   #state: RunState;
   #job: (RunningJob & { fence: number }) | undefined;
   #hasTrainerReported = false;
   #isFolderLost = false;
+  #lastEventAt: number | null = null;
   #gpuWait: string | null = null;
   #remote: RemoteCopy | null = null;
   #startedAt = Date.now() / 1000;
@@ -42,6 +45,15 @@ export class AttemptProgress {
   setGpuWait(text: string | null): void {
     this.#gpuWait = text;
     this.#startedAt = Date.now() / 1000;
+  }
+
+  get isWaitingForGpus(): boolean {
+    return this.#gpuWait !== null;
+  }
+
+  /** Time of the newest event, Unix seconds. */
+  get lastEventAt(): number | null {
+    return this.#lastEventAt;
   }
 
   /** Whether the run folder was deleted while the trainer ran. */
@@ -83,6 +95,8 @@ export class AttemptProgress {
     for (const event of events) {
       hasMilestone ||= isMilestone(this.#state, event);
       this.#state = applyEvent(this.#state, event);
+      Object.assign(this.newest, { [event.type]: event });
+      this.#lastEventAt = event.t;
     }
     this.addTime(events);
     this.#hasTrainerReported = true;

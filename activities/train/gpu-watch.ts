@@ -121,6 +121,11 @@ export class GpuWatch {
     return { leased, usable: listUsable(this.#latest), free: this.#free(this.#latest), failed: [...failed], problems };
   }
 
+  /** Newest reading; undefined before the first one, and on a machine without GPUs. */
+  get latest(): GpuHealth | undefined {
+    return this.#latest;
+  }
+
   get #leftOut(): string[] {
     return this.#request.gpus?.leftOut ?? [];
   }

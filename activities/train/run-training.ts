@@ -21,7 +21,11 @@ export const createRunTraining =
     // The heartbeat begins at once: hashing a checkpoint of several gigabytes takes longer than its timeout.
     return withHeartbeat(
       () => progress.heartbeatDetails(),
-      () => runAttempt(dependencies, request, progress),
+      () => {
+        const gpuWatch = new GpuWatch(dependencies, request);
+        const run = () => runAttempt(dependencies, request, progress, gpuWatch);
+        return dependencies.observe({ request, progress, gpuWatch }, run);
+      },
     );
   };
 
@@ -29,9 +33,9 @@ async function runAttempt(
   dependencies: TrainDependencies,
   request: TrainingRequest,
   progress: AttemptProgress,
+  gpuWatch: GpuWatch,
 ): Promise<Attempt> {
   const { home, python } = dependencies;
-  const gpuWatch = new GpuWatch(dependencies, request);
   const trainer = await ensureTrainer(dependencies, request, gpuWatch, (text) => progress.setGpuWait(text));
   if ('error' in trainer) {
     const attempt = await summarizeFailedStart(home, request, progress, trainer);

@@ -44,6 +44,10 @@ export const GpuHealth = z.object({
             volatileEcc: ecc('since the driver was loaded').optional(),
             aggregateEcc: ecc('in the life of the GPU').optional(),
             remappedRows: z.int().nullish().describe('Rows of memory that were replaced.'),
+            memory: z
+              .object({ usedBytes: z.int(), totalBytes: z.int() })
+              .nullish()
+              .describe('Memory in use by all programs, and in total.'),
             foreignMib: z.int().optional().describe('Memory that programs other than everswin use, in MiB.'),
           })
           .describe('Measured values; a GPU that does not support one has null.'),

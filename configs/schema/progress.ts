@@ -151,7 +151,7 @@ export const AttemptGpus = z.object({
 export type AttemptGpus = z.infer<typeof AttemptGpus>;
 
 /** Outcome of an attempt. The workflow itself records `worker-lost`, because a lost worker cannot report. */
-const AttemptOutcome = z.enum(['finished', 'crashed', 'hung', 'preempted', 'worker-lost']);
+export const AttemptOutcome = z.enum(['finished', 'crashed', 'hung', 'preempted', 'worker-lost']);
 type AttemptOutcome = z.infer<typeof AttemptOutcome>;
 
 export const Attempt = z.object({

@@ -248,6 +248,7 @@ export const TrainerEvent = z.discriminatedUnion('type', [
     seconds: z.number().describe('Duration of the save.'),
     blockedSeconds: z.number().describe('Part of `seconds` during which training was blocked.'),
     checkpointNow: z.int().describe('`checkpointNow` of control.json at the save.'),
+    intervalSeconds: z.number().optional().describe('Planned time between two checkpoints; absent in old records.'),
   }),
   trainerEvent('tested', 'Progress of the test job.', {
     done: z.int().describe('Images done.'),

@@ -24,11 +24,18 @@ export async function up(flags: StackFlags): Promise<void> {
   const stack = await startStack({ ...options, log: console.log });
   const { address, uiUrl, pagesUrl, hookUrl } = stack.file();
   const hook = hookUrl === null ? `off (set ${hookTokenVariable} to enable it)` : `POST ${hookUrl}${hookPath('MODEL')}`;
+  const metrics =
+    stack.metrics === undefined
+      ? 'off (add --metrics to enable them)'
+      : Object.values(stack.metrics)
+          .map((at) => `http://${at}/metrics`)
+          .join(', ');
   console.log(`Temporal server  ${address}
 Temporal UI      ${uiUrl}
 Pages            ${pagesUrl} (runs), ${pagesUrl}${pagePaths.models} (models)
 Hook             ${hook}
 GPU worker       ${device}
+Metrics          ${metrics}
 Data and runs    ${home}${options.withObjectStore ? `\nArtifact store   s3://${stackBucket} (in the input of a run: "artifacts": { "store": "s3://${stackBucket}" })` : ''}
 
 Start a run in another terminal:

@@ -42,6 +42,18 @@ export async function chooseEndpoints(withHook: boolean, last: Partial<Addresses
   };
 }
 
+/** Addresses at which the workers of the stack serve metrics. */
+export interface MetricsAddresses {
+  control: string;
+  gpu: string;
+}
+
+/** Chooses the ports that infra/monitoring/prometheus.yml scrapes, or free ones where those are in use. */
+export async function chooseMetricsAddresses(): Promise<MetricsAddresses> {
+  const control = `127.0.0.1:${await findFreePort(9464)}`;
+  return { control, gpu: `127.0.0.1:${await findFreePort(9465)}` };
+}
+
 /** Returns the port of `host:port` or of a URL. */
 function portOf(address: string | null | undefined): number | undefined {
   const [, port] = /:(\d+)$/.exec(address ?? '') ?? [];

@@ -11,11 +11,18 @@ export interface StackFlags {
   home?: string | undefined;
   device?: 'cpu' | 'cuda' | undefined;
   s3?: boolean | undefined;
+  metrics?: boolean | undefined;
 }
 
 /** Fills in the defaults. */
-export const toStackOptions = ({ home, device, s3 = false }: StackFlags): Omit<StackOptions, 'log'> => ({
+export const toStackOptions = ({
+  home,
+  device,
+  s3 = false,
+  metrics = false,
+}: StackFlags): Omit<StackOptions, 'log'> => ({
   home: home === undefined ? defaultHome() : resolve(home),
   device: device ?? chooseDevice(),
   withObjectStore: s3,
+  withMetrics: metrics,
 });

@@ -10,7 +10,7 @@ import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
 import { checkProcess } from '../../workers/check-process.ts';
 import { projectFile, readHookToken, toolPath, trainerEnv } from '../../workers/env.ts';
-import { chooseEndpoints, type Endpoints } from './endpoints.ts';
+import { chooseEndpoints, chooseMetricsAddresses, type Endpoints, type MetricsAddresses } from './endpoints.ts';
 import { startFileServer } from './file-server.ts';
 import { killLeftovers } from './kill-leftovers.ts';
 import { configureObjectStore, stackBucket, waitForObjectStore, type ObjectStore } from './object-store.ts';
@@ -31,6 +31,8 @@ import { waitForServer } from './temporal-server.ts';
 
 export interface RunningStack {
   file: () => StackFile;
+  /** Addresses of the metrics, if they are served. */
+  metrics: MetricsAddresses | undefined;
   /** Stops workers, trainers and servers, in this order. */
   stop: () => Promise<void>;
 }
@@ -40,6 +42,8 @@ export interface StackOptions {
   device: 'cpu' | 'cuda';
   /** Adds an S3 server for `artifacts.store`. */
   withObjectStore: boolean;
+  /** Lets the workers serve Prometheus metrics. */
+  withMetrics?: boolean;
   log: (line: string) => void;
 }
 
@@ -47,7 +51,13 @@ export interface StackOptions {
  * Starts the embedded stack: Temporal server, proxy of its UI, control worker, GPU worker, page server, and on request an
  * S3 server and the retraining hook. Each process is restarted when it exits. A file server offers the miniature COCO over HTTP.
  */
-export async function startStack({ home, device, withObjectStore, log }: StackOptions): Promise<RunningStack> {
+export async function startStack({
+  home,
+  device,
+  withObjectStore,
+  withMetrics = false,
+  log,
+}: StackOptions): Promise<RunningStack> {
   await checkProcess(); // the workers would exit again and again
   const folders = homeFolders(home);
   const withHook = readHookToken() !== undefined;
@@ -59,7 +69,8 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
   const demoServer = await startFileServer({ folder: folders.demoFiles, port: 0 });
   const endpoints = await chooseEndpoints(withHook, await readStackFile(home));
   const objectStore = withObjectStore ? await configureStackObjectStore(home) : undefined;
-  const env = stackEnv(home, endpoints, demoServer.url, objectStore);
+  const metrics = withMetrics ? await chooseMetricsAddresses() : undefined;
+  const env = stackEnv(home, endpoints, demoServer.url, objectStore, metrics);
   const processes = new ProcessGroup({ env, logs: folders.logs, onRestart });
 
   const startTicks = await ownStartTicks();
@@ -111,7 +122,7 @@ export async function startStack({ home, device, withObjectStore, log }: StackOp
     await stop();
     throw error;
   }
-  return { file, stop };
+  return { file, metrics, stop };
 }
 
 function configureStackObjectStore(home: string): Promise<ObjectStore> {
@@ -124,6 +135,7 @@ const stackEnv = (
   { address, pagesUrl }: Endpoints,
   demoUrl: string,
   objectStore: ObjectStore | undefined,
+  metrics: MetricsAddresses | undefined,
 ): Record<string, string> => ({
   [stackMarker]: home,
   TEMPORAL_ADDRESS: address,
@@ -131,6 +143,9 @@ const stackEnv = (
   TEMPORAL_CONFIG_FILE: projectFile('infra/stack/temporal.toml'),
   EVERSWIN_DEMO_URL: demoUrl,
   EVERSWIN_PAGES_URL: pagesUrl,
+  // An empty variable counts as unset: the addresses in the environment are those of other workers.
+  EVERSWIN_CONTROL_METRICS_ADDRESS: metrics?.control ?? '',
+  EVERSWIN_GPU_METRICS_ADDRESS: metrics?.gpu ?? '',
   ...objectStore?.workerEnv,
 });
 

@@ -3,21 +3,24 @@ import { format } from 'prettier';
 import { projectFile } from '../../workers/env.ts';
 import { contract, toJsonSchema } from './contract.ts';
 import { fillFieldTables } from './field-tables.ts';
+import { fillMetricTables } from './metric-tables.ts';
 import { fillInputTables, inputs, toInputSchema } from './input-schemas.ts';
 
 export const contractFolder = projectFile('trainer/contract');
 const contractPage = projectFile('docs/trainer-contract.md');
 export const inputSchemaFolder = projectFile('configs/schema');
+const monitoringPage = projectFile('docs/monitoring.md');
 const inputPage = projectFile('docs/run-file.md');
 /** Options of .prettierrc; prettier finds none for a text without a file. */
 const style = { printWidth: 120, singleQuote: true };
 
-/** Returns every generated file of the contract, by path: the schemas, and the page with its field tables. */
+/** Returns every generated file of the contract, by path: the schemas, and the pages with their tables. */
 export async function generateContract(): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for (const [name, part] of Object.entries(contract))
     files.set(`${contractFolder}/${name}.schema.json`, await formatJson(toJsonSchema(part)));
   files.set(contractPage, await formatPage(fillFieldTables(await readFile(contractPage, 'utf8'))));
+  files.set(monitoringPage, await formatPage(fillMetricTables(await readFile(monitoringPage, 'utf8'))));
   return files;
 }
 

@@ -62,6 +62,7 @@ export function miniDependencies(home: string, ...switches: string[]): ActivityD
       healthTimeoutSeconds: 20,
       withGpusHeld: (work) => work(),
     },
+    observe: (_training, work) => work(),
     preparer: miniPreparer,
     openStore: () => localStore(`${home}/store`),
     findWeights: createFindWeights({ home, catalog: noCatalog, openStore: () => localStore(`${home}/store`) }),

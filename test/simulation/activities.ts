@@ -80,6 +80,7 @@ const dependenciesOf = ({ device }: StubBehavior): TrainDependencies => ({
     healthTimeoutSeconds: 30,
     withGpusHeld: (work) => work(),
   },
+  observe: (_training, work) => work(),
   preparer: miniPreparer,
   openStore: () => localStore(store),
   s3Server: { endpoint: undefined, region: undefined },

@@ -69,7 +69,8 @@ def test_events_have_the_fields_of_the_contract(job: JobFolder) -> None:
     assert [(event["epoch"], event["iteration"]) for event in job.events("step")][9:11] == [(1, 10), (2, 11)]
     assert fields(job.events("epoch")[0]) == {"epoch", "iteration", "samples", "random", "weights", "optimizer"}
     assert fields(job.events("checkpoint")[0]) == {
-        *("file", "epoch", "iteration", "bytes", "sha256", "seconds", "blockedSeconds", "checkpointNow"),
+        *("file", "epoch", "iteration", "bytes", "sha256", "seconds", "blockedSeconds"),
+        *("checkpointNow", "intervalSeconds"),
     }
     assert fields(job.events("validation")[0]) == {"epoch", "iteration", "seconds", "bbox", "segm"}
     assert set(job.events("validation")[0]["bbox"]) == {"AP", "AP50", "AP75", "APs", "APm", "APl"}

@@ -25,6 +25,7 @@ export function addStackCommands(program: Command): void {
     )
     .addOption(deviceOption())
     .option(...s3Option)
+    .option('--metrics', 'also serve Prometheus metrics of both workers')
     .option(...homeOption)
     .addHelpText('after', examples('everswin up', 'everswin up --device cpu --s3'))
     .action(async (options) => (await import('../up.ts')).up(options));

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin, save_checkpoint
+from everswin_trainer.checkpoints.interval import estimate_epoch_seconds, seconds_between_saves
 from everswin_trainer.checkpoints.retention import apply_retention, epoch_end_positions
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
@@ -59,6 +60,11 @@ class Saver:
     def mean_blocked_seconds(self) -> float:
         """Mean time that a save blocks training; 0 before the first."""
         return self._blocked_seconds / max(1, self._saves)
+
+    def interval_seconds(self) -> float:
+        """Returns the planned time between two saves, by what the run has recorded so far."""
+        events = read_events(self._job.progress)
+        return seconds_between_saves(self._plan, events, self.mean_blocked_seconds, estimate_epoch_seconds(events))
 
     def save(self, state: StateCopy, *, request: int, blocked_since: float) -> None:
         """Waits for the previous save, then starts this one in the background. Raises the error of an earlier save.
@@ -113,6 +119,7 @@ class Saver:
             seconds=time.monotonic() - blocked_since,
             blockedSeconds=blocked_seconds,
             checkpointNow=request,
+            intervalSeconds=self.interval_seconds(),
         )
         self._retain()
 

@@ -151,7 +151,7 @@ def _read(nvml: Any, index: int, foreign_mib: int) -> Health:
         gpu.name = nvml_text(_query(nvml, nvml.nvmlDeviceGetName, handle))
         bus = _query(nvml, nvml.nvmlDeviceGetPciInfo, handle)
         gpu.facts["bus"] = nvml_text(bus.busId) if bus else None
-        for part in (_read_heat, _read_memory_errors, _read_link):
+        for part in (_read_heat, _read_memory, _read_memory_errors, _read_link):
             part(nvml, handle, gpu)
         _read_processes(nvml, handle, gpu, foreign_mib)
     except GpuLost as lost:
@@ -176,6 +176,11 @@ def _read_heat(nvml: Any, handle: Any, gpu: Health) -> None:
         gpu.find("throttled", WARNING, f"clocks are lowered: {name}", remedy)
     if temperature is not None and limit is not None and temperature >= limit:
         gpu.find("hot", WARNING, f"{temperature} °C, at or above the slowdown limit of {limit} °C", COOL)
+
+
+def _read_memory(nvml: Any, handle: Any, gpu: Health) -> None:
+    memory = _query(nvml, nvml.nvmlDeviceGetMemoryInfo, handle)
+    gpu.facts["memory"] = memory and {"usedBytes": memory.used, "totalBytes": memory.total}
 
 
 def _read_memory_errors(nvml: Any, handle: Any, gpu: Health) -> None:

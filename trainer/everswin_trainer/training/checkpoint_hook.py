@@ -8,7 +8,6 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from everswin_trainer.checkpoints.checkpoint import sweep_checkpoints
-from everswin_trainer.checkpoints.interval import estimate_epoch_seconds, seconds_between_saves
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.heartbeat import SAVING, STEP
 from everswin_trainer.job.progress import box_average_precision, newest_request, read_events
@@ -133,13 +132,8 @@ class CheckpointHook(Hook):
         self._heartbeats.send(STEP)
 
     def _schedule(self) -> None:
-        if not self._saver:
-            return
-        events = read_events(self._job.progress)
-        blocked = self._saver.mean_blocked_seconds
-        self._due_at = time.monotonic() + seconds_between_saves(
-            self._plan, events, blocked, estimate_epoch_seconds(events)
-        )
+        if self._saver:
+            self._due_at = time.monotonic() + self._saver.interval_seconds()
 
     def _leave(self, epoch: int, iteration: int) -> None:
         """Waits until all checkpoints are on disk, then raises Preempted."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from everswin_trainer.checkpoints.checkpoint import Origin, load_checkpoint, sweep_checkpoints
-from everswin_trainer.checkpoints.interval import estimate_epoch_seconds, seconds_between_saves
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.control import ControlFile
 from everswin_trainer.job.folder import Attempt, Job, is_stop_requested
@@ -192,9 +191,7 @@ class FakeTrainer:
         self.schedule_save()
 
     def schedule_save(self) -> None:
-        events = read_events(self.job.progress)
-        blocked = self.saver.mean_blocked_seconds
-        self.seconds_to_save = seconds_between_saves(self.plan, events, blocked, estimate_epoch_seconds(events))
+        self.seconds_to_save = self.saver.interval_seconds()
         self.saved_at = time.monotonic()
 
     def wait_for_save(self) -> None:
