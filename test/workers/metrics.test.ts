@@ -14,6 +14,7 @@ import { findFreePorts } from '../../infra/stack/free-port.ts';
 import { connect } from '../../workers/connect.ts';
 import { TrainingMetrics } from '../../workers/metrics/training-metrics.ts';
 import { withMetrics } from '../../workers/metrics/with-metrics.ts';
+import { listMetrics } from '../helpers/monitoring-files.ts';
 import { mockEnvironment } from '../helpers/mock-environment.ts';
 import { createMiniRun, miniControl, miniDataset, miniPlan, miniWeights } from '../helpers/mini-run.ts';
 import { projectRoot } from '../helpers/project.ts';
@@ -49,6 +50,10 @@ afterAll(async () => {
   await rm(home, { recursive: true });
 });
 
+/** Returns the metrics of a scrape. Gauges without a series are there as well. */
+const namesOf = (scrape: string): Set<string> =>
+  new Set([...scrape.matchAll(/^(?:# TYPE )?((?:everswin|temporal)_\w+)/gm)].map(([, name = '']) => name));
+
 test('a worker serves its metrics and those of the SDK at one address', async () => {
   worker = spawn(process.execPath, [cli, 'worker', 'control'], {
     env: {
@@ -62,18 +67,25 @@ test('a worker serves its metrics and those of the SDK at one address', async ()
   });
   const client = await connect({ address: temporalAddress(), namespace: 'default' });
   const demo: unknown = JSON.parse(await readFile(`${projectRoot}/configs/runs/demo.json`, 'utf8'));
+  const start = (type: string, name: string) =>
+    client.workflow.start(type, {
+      taskQueue: deployment,
+      workflowId: `${deployment}:${workflowId(name)}`,
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      args: [{ ...(demo as object), name }],
+    });
   // No worker of this deployment serves the GPU queue, so the run stays as it is.
-  const handle = await client.workflow.start(workflowTypes.trainDetector, {
-    taskQueue: deployment,
-    workflowId: `${deployment}:${workflowId('watched')}`,
-    args: [{ ...(demo as object), name: 'watched' }],
-  });
+  const run = await start(workflowTypes.trainDetector, 'watched');
+  // The worker counts that it cannot run this one.
+  const broken = await start('unknownType', 'broken');
   const text = await until(async () => {
     const scrape = await fetch(`http://${address}/metrics`).then(
       (response) => response.text(),
       () => '',
     );
-    return scrape.includes('everswin_run_phase{') ? scrape : undefined;
+    const awaited = ['everswin_run_phase{', 'workflow_task_execution_failed_total{', 'activity_execution_latency_'];
+    const isComplete = awaited.every((name) => scrape.includes(name));
+    return isComplete ? scrape : undefined;
   });
   expect(text).toMatch(
     /^everswin_run_phase\{run="watched",workflow_type="trainDetector",recipe="[^"]+",phase="\w+"\} 1$/m,
@@ -81,7 +93,16 @@ test('a worker serves its metrics and those of the SDK at one address', async ()
   expect(text).toContain('everswin_temporal_up 1\n');
   expect(text).toMatch(/^everswin_disk_free_bytes\{home="[^"]+"\} \d+$/m);
   expect(text).toMatch(/^temporal_workflow_task_execution_latency_seconds_count\{/m);
-  await handle.terminate();
+  const registry = new Registry();
+  new TrainingMetrics().addTo(registry);
+  const exported = namesOf(`${text}\n${await registry.metrics()}`);
+  const files = ['alerts.yml', 'dashboard.json'].map((name) =>
+    readFile(`${projectRoot}/infra/monitoring/${name}`, 'utf8'),
+  );
+  const named = listMetrics((await Promise.all(files)).join('\n'));
+  expect(named.filter((name) => !exported.has(name))).toEqual([]);
+  await broken.terminate();
+  await run.terminate();
   await client.connection.close();
 });
 
