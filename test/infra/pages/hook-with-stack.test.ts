@@ -44,11 +44,11 @@ async function whileUp(home: string, use: () => Promise<void>): Promise<string> 
 
 const environOf = (pid: number): Promise<string> => readFile(`/proc/${pid}/environ`, 'utf8');
 
-test('only the hook process gets the token, and no file contains it', () =>
+test('the stack serves its UI and the hook, only the hook process gets the token, and no file contains it', () =>
   withHome(async (home) => {
     let address = '';
     const all = await whileUp(home, async () => {
-      const { hookUrl, processes } = await until(async () => {
+      const { hookUrl, uiUrl, processes } = await until(async () => {
         const file = await readStackFile(home);
         return file?.processes['hook'] === undefined ? undefined : file;
       });
@@ -61,6 +61,14 @@ test('only the hook process gets the token, and no file contains it', () =>
           .catch(() => undefined),
       );
       expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining('everswin schedule apply')]);
+
+      const version = await until(() =>
+        fetch(`${uiUrl}/api/v1/settings`).then(
+          (response) => (response.ok ? response.text() : undefined),
+          () => undefined, // the proxy is still starting
+        ),
+      );
+      expect(version).toContain('"Version":"2.');
 
       const { hook = 0, ...others } = processes;
       expect(Object.keys(others).sort()).toEqual(['control-worker', 'gpu-worker', 'pages', 'temporal-server', 'ui']);
