@@ -19,6 +19,10 @@ const WorkerEnv = z.object({
   TEMPORAL_CONFIG_FILE: z.string().optional(),
   /** The SDK reads any other text as false, and would send an API key without TLS. */
   TEMPORAL_TLS: z.enum(['true', 'false', '1', '0']).optional(),
+  /** Version of the workers for Temporal's Worker Versioning, which is off without it. */
+  TEMPORAL_WORKER_BUILD_ID: z.string().optional(),
+  /** Name of their Worker Deployment; the name of the deployment without it. */
+  TEMPORAL_DEPLOYMENT_NAME: z.string().optional(),
   /** Address of the Temporal UI of a server other than the embedded stack, for links. */
   EVERSWIN_UI_URL: z.url({ protocol: /^https?$/ }).optional(),
   /** Name of this deployment, the same for its workers and commands (configs/deployment.ts). */

@@ -8,6 +8,7 @@ import { createDataConverter } from './payload-codec.ts';
 import { requirePreparedNamespace } from './prepare-namespace.ts';
 import { requireKeys } from './require-keys.ts';
 import type { TemporalServer } from './temporal-server.ts';
+import { formatVersion, readCurrentVersion, versioningOptions } from './worker-version.ts';
 
 type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
 
@@ -30,6 +31,7 @@ export async function runWorker(
     await requirePreparedNamespace(connection, server);
     const client = new Client({ connection, namespace, dataConverter });
     await requireKeys(client);
+    const versioning = versioningOptions();
     const create = (options: QueueOptions) =>
       Worker.create({
         connection,
@@ -40,9 +42,12 @@ export async function runWorker(
         stickyQueueScheduleToStartTimeout: '2 seconds',
         // Cancellations and pauses arrive in the response to a heartbeat, so this bounds their delay.
         maxHeartbeatThrottleInterval: '5 seconds',
+        ...versioning,
         ...options,
       });
     const workers = await Promise.all([queues].flat().map(create));
+    const version = versioning.workerDeploymentOptions?.version;
+    if (version !== undefined) console.log(formatVersion(version, await readCurrentVersion(client)));
     await onConnect(client).catch((error: unknown) => console.error(error));
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {

@@ -1,5 +1,8 @@
+import type { Client } from '@temporalio/client';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { evaluationId, evaluationRun, workflowId } from '../../configs/names.ts';
 import { parseRunInput } from '../../configs/parse-input.ts';
+import { readCurrentVersion } from '../../workers/worker-version.ts';
 import { findChangedSettings } from '../client/changed-settings.ts';
 import { followRun } from '../client/follow-run.ts';
 import { startRun } from '../client/start-run.ts';
@@ -18,6 +21,7 @@ interface StartOptions {
   address?: string | undefined;
   fresh?: boolean | undefined;
   force?: boolean | undefined;
+  pinned?: boolean | undefined;
   wait: boolean;
 }
 
@@ -26,12 +30,13 @@ interface StartOptions {
  * @param evaluate tests the initial weights of the run and trains nothing.
  */
 export async function start(file: string, options: StartOptions, { evaluate = false } = {}): Promise<void> {
-  const { address, fresh = false, force = false, wait } = options;
+  const { address, fresh = false, force = false, pinned = false, wait } = options;
   const input = await readRunInput(file);
   const request = { ...input, fresh: input.fresh || fresh, force: input.force || force };
   const id = evaluate ? evaluationId(input.name) : workflowId(input.name);
   await withClient(address, async (client, server) => {
-    const { handle, how } = await startRun(client, request, { evaluate });
+    const pinnedTo = pinned ? await requireCurrentVersion(client) : undefined;
+    const { handle, how } = await startRun(client, request, { evaluate, pinnedTo });
     if (how !== 'started') {
       const changed = await findChangedSettings(client, id, parseRunInput, input);
       if (changed !== undefined) throw new Error(formatChanged[how](evaluate ? id : input.name, changed));
@@ -59,6 +64,14 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
       uiPage: workflowPage(server, id),
     });
   });
+}
+
+async function requireCurrentVersion(client: Client): Promise<WorkerDeploymentVersion> {
+  const current = await readCurrentVersion(client);
+  if (current !== undefined) return current;
+  throw new Error(
+    'No version of the workers is current, so the run cannot be pinned. Start it without --pinned, or give the workers a version (docs/upgrade.md).',
+  );
 }
 
 const formatStart = {

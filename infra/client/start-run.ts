@@ -1,4 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowHandle } from '@temporalio/client';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { evaluationId, taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
 import type { RunInput } from '../../configs/schema/index.ts';
 import type { evaluateDetector, trainDetector } from '../../workflows/index.ts';
@@ -13,13 +14,13 @@ interface StartedRun {
 }
 
 /**
- * Starts a run. Idempotent, because the workflow id is derived from the name of the run. A failed or canceled run is
+ * Starts a run, which stays on the version `pinnedTo` of the workers. Idempotent, because the workflow id is derived from the name of the run. A failed or canceled run is
  * started again.
  */
 export async function startRun(
   client: Client,
   input: RunInput,
-  { evaluate = false }: { evaluate?: boolean } = {},
+  { evaluate = false, pinnedTo }: { evaluate?: boolean; pinnedTo?: WorkerDeploymentVersion | undefined } = {},
 ): Promise<StartedRun> {
   const [type, id] = evaluate
     ? [workflowTypes.evaluateDetector, evaluationId(input.name)]
@@ -32,6 +33,7 @@ export async function startRun(
       args: [input],
       workflowIdConflictPolicy: 'FAIL',
       workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      ...(pinnedTo && { versioningOverride: { pinnedTo } }),
       staticSummary: evaluate ? `${input.recipe}, evaluation on ${input.dataset}` : summarize(input),
     });
     return { handle, how: 'started' };

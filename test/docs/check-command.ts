@@ -161,6 +161,8 @@ const temporalCommands: Record<string, Record<string, Check>> = {
     name: oneOf([...Object.values(updateNames), ...Object.values(approvalUpdateNames)]),
     input: any,
   },
+  'workflow update-options': { ...workflowIdOption, 'versioning-override-behavior': oneOf(['auto_upgrade']) },
+  'worker deployment set-current-version': { 'deployment-name': any, 'build-id': any },
   'operator search-attribute create': { name: any, type: any },
 };
 

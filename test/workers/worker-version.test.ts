@@ -1,0 +1,113 @@
+/** Worker Versioning on a real server, in a namespace of its own: a run moves to the current version, a pinned one stays. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { execa } from 'execa';
+import { afterEach, expect, inject, test, vi } from 'vitest';
+import { taskQueues } from '../../configs/names.ts';
+import { startRun } from '../../infra/client/start-run.ts';
+import { connect, connectLazily } from '../../workers/connect.ts';
+import { createNamespace, prepareNamespace } from '../../workers/prepare-namespace.ts';
+import { formatVersion, readCurrentVersion, versioningOptions } from '../../workers/worker-version.ts';
+import { pinnedTemporal } from '../helpers/project.ts';
+import '../helpers/quiet-runtime.ts';
+import { anAttempt, happyActivities, someMetrics, type StubbedActivities } from '../helpers/stub-activities.ts';
+import { temporalAddress } from '../helpers/temporal-address.ts';
+import { until } from '../helpers/until.ts';
+import { freshInput } from '../helpers/workflow-env.ts';
+
+const namespace = `versions-${randomUUID().slice(0, 8)}`;
+const address = temporalAddress();
+const server = { address, namespace };
+
+afterEach(() => vi.unstubAllEnvs());
+
+async function prepareOwnNamespace() {
+  const { connection } = connectLazily(server);
+  await createNamespace({ connection, namespace }, 3);
+  await connection.close();
+  const client = await until(() => connect(server).catch(() => undefined));
+  await prepareNamespace({ connection: client.connection, namespace }, { retentionDays: undefined });
+  return client;
+}
+
+/** Runs the command that a worker prints, until workers of the version poll all queues. */
+const makeCurrent = (buildId: string) =>
+  until(async () => {
+    const [, argv = ''] =
+      /temporal (worker .*)/.exec(formatVersion({ deploymentName: 'everswin', buildId }, undefined)) ?? [];
+    const options = ['--address', address, '--namespace', namespace, '--yes'];
+    const { failed } = await execa(pinnedTemporal, [...argv.split(' '), ...options], { reject: false });
+    return failed ? undefined : true;
+  });
+
+test('a run moves to the version that is made current, and a pinned run stays', async () => {
+  const client = await prepareOwnNamespace();
+  const connection = await NativeConnection.connect({ address });
+  const trained: string[] = [];
+  const tested: Record<string, string> = {};
+  let mayEnd = false;
+  const activitiesOf = (buildId: string): StubbedActivities => ({
+    ...happyActivities,
+    runTraining: async ({ plan, attempt }) => {
+      trained.push(plan.runId);
+      while (!mayEnd) {
+        Context.current().heartbeat();
+        await sleep(50);
+      }
+      return anAttempt({ attempt });
+    },
+    runTest: ({ plan }) => {
+      tested[plan.runId] = buildId;
+      return Promise.resolve(someMetrics);
+    },
+  });
+  const startWorkers = async (buildId: string) => {
+    vi.stubEnv('TEMPORAL_WORKER_BUILD_ID', buildId);
+    const workers = await Promise.all(
+      Object.values(taskQueues).map((taskQueue) =>
+        Worker.create({
+          connection,
+          namespace,
+          taskQueue,
+          workflowBundle: { codePath: inject('workflowBundlePath') },
+          activities: activitiesOf(buildId),
+          ...versioningOptions(),
+        }),
+      ),
+    );
+    const running = Promise.all(workers.map((worker) => worker.run()));
+    return async () => {
+      for (const worker of workers) worker.shutdown();
+      await running;
+    };
+  };
+
+  expect(await readCurrentVersion(client)).toBeUndefined();
+  const stopFirst = await startWorkers('1');
+  await makeCurrent('1');
+  const first = await readCurrentVersion(client);
+  expect(first).toEqual({ deploymentName: 'everswin', buildId: '1' });
+  const [moving, pinned] = [freshInput(), freshInput()];
+  const { handle } = await startRun(client, moving);
+  const { handle: pinnedHandle } = await startRun(client, pinned, { pinnedTo: first });
+  await until(() => Promise.resolve(trained.length === 2 || undefined));
+
+  const stopSecond = await startWorkers('2');
+  await makeCurrent('2');
+  mayEnd = true;
+  await Promise.all([handle.result(), pinnedHandle.result()]);
+  expect(tested).toEqual({ [moving.name]: '2', [pinned.name]: '1' });
+  const { versioningInfo } = (await handle.describe()).raw.workflowExecutionInfo ?? {};
+  expect(versioningInfo?.deploymentVersion?.buildId).toBe('2');
+  await Promise.all([stopFirst(), stopSecond()]);
+  await connection.close();
+  await client.connection.close();
+});
+
+test('formatVersion says whether a worker gets runs, and what makes its version current', () => {
+  const version = { deploymentName: 'team-a', buildId: '0.3.1' };
+  expect(formatVersion(version, version)).toBe('Version 0.3.1 of team-a is current.');
+  expect(formatVersion(version, { ...version, buildId: '0.3.0' })).toContain('is not current (current: 0.3.0)');
+});
