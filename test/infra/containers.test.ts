@@ -20,7 +20,7 @@ function checkVariables(names: string[]): void {
 
 test.each([
   ['control', ['worker', 'control']],
-  ['gpu', ['worker', 'gpu', '--drain']],
+  ['gpu', ['worker', 'gpu', '--device', 'cuda', '--drain']],
 ])('the image %s starts its worker as a user, with a program that passes signals on', (name, command) => {
   const file = read(`containers/${name}.Containerfile`);
   const lines = file.split('\n');
