@@ -38,3 +38,6 @@ export const stopUnwatchedTrainer = 'stop-unwatched-trainer';
 
 /** The champion is tested again if the versions of the trainer's test differ, not if a hash of its files does. */
 export const compareTestVersions = 'compare-test-versions';
+
+/** A trainer that lost its watch counts as running although a later attempt could not start. */
+export const lookPastFailedStarts = 'look-past-failed-starts';

@@ -3,7 +3,7 @@ import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { RunPlan } from '../../configs/schema/index.ts';
 import { hasCode } from '../support/coded-failure.ts';
 import { onHost, stopping } from '../support/policies.ts';
-import { adoptAfterErrors } from './patches.ts';
+import { adoptAfterErrors, lookPastFailedStarts } from './patches.ts';
 import type { StatusBoard } from './status-board.ts';
 
 /**
@@ -25,8 +25,13 @@ function mayLeaveTrainer(error: unknown, board: StatusBoard): boolean {
   return patched(adoptAfterErrors);
 }
 
-/** Returns whether the newest attempt ended before its trainer, which may still be running. */
-export const lostItsWatch = ({ attempts }: StatusBoard): boolean => attempts.at(-1)?.outcome === 'worker-lost';
+/** Returns whether an attempt ended before its trainer, which may still be running. */
+export function lostItsWatch({ attempts }: StatusBoard): boolean {
+  if (attempts.at(-1)?.outcome === 'worker-lost') return true;
+  // An attempt that could not start saw no end of an earlier trainer.
+  const last = attempts.findLast(({ outcome, trainerEndedAt }) => outcome === 'worker-lost' || trainerEndedAt !== null);
+  return last?.outcome === 'worker-lost' && patched(lookPastFailedStarts);
+}
 
 /** Asks all trainers of the run to save and stop, and waits until they have. A host that does not answer is named. */
 export const stopTrainer = (plan: RunPlan, board: StatusBoard): Promise<void> =>

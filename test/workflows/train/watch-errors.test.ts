@@ -222,6 +222,34 @@ test('a run that backs off while its trainer runs stops it at once when it is pa
   );
 });
 
+test('a cancelled run stops a trainer that lost its watch before an attempt that could not start', async () => {
+  let attempts = 0;
+  let stopped = 0;
+  const failToStart = async (attempt: number) => {
+    const { cancelled, heartbeat } = Context.current();
+    const beat = setInterval(heartbeat, 100);
+    await cancelled.catch(() => undefined);
+    clearInterval(beat);
+    return anAttempt({ attempt, outcome: 'crashed', failure: aFailure('wait-for-space'), trainerEndedAt: null });
+  };
+  await withWorkers(
+    {
+      runTraining: ({ attempt }) => {
+        attempts = attempt;
+        return attempt === 1 ? Promise.reject(toFailure(systemError('EMFILE'))) : failToStart(attempt);
+      },
+      stopJobs: () => Promise.resolve(void (stopped += 1)),
+    },
+    async (client) => {
+      const { handle } = await startRun(client, freshInput());
+      await until(() => Promise.resolve(attempts === 2 || undefined));
+      await handle.cancel();
+      await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      expect(stopped).toBe(1);
+    },
+  );
+});
+
 test('a paused run names the worker that did not stop its trainer, until one did', async () => {
   let isSilent = true;
   await withWorkers(
