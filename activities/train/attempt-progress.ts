@@ -51,6 +51,14 @@ export class AttemptProgress {
     return this.#gpuWait !== null;
   }
 
+  /** Training time that a crash would lose: that of the steps after the newest checkpoint. */
+  get unsavedSeconds(): number {
+    const { started, checkpoint } = this.newest;
+    // A trainer starts at the checkpoint that it resumes from, which a rollback may have chosen.
+    const isResumed = started !== undefined && started.t > (checkpoint?.t ?? 0);
+    return this.#time.secondsAfter(isResumed ? started.iteration : (checkpoint?.iteration ?? 0));
+  }
+
   /** Time of the newest event, Unix seconds. */
   get lastEventAt(): number | null {
     return this.#lastEventAt;

@@ -40,10 +40,7 @@ function measureTraining({ request, progress }: ObservedTraining) {
   const { plan, control, attempt } = request;
   const { everyMinutes } = plan.checkpoint;
   const { epoch, epochs, iteration, loss, lr, bboxAP, segmAP, etaSeconds } = progress.state.progress;
-  const { started, step, validation, checkpoint } = progress.newest;
-  // A trainer starts at the checkpoint that it resumes from, which a rollback may have chosen.
-  const isResumed = started !== undefined && started.t > (checkpoint?.t ?? 0);
-  const savedIteration = isResumed ? started.iteration : (checkpoint?.iteration ?? 0);
+  const { step, validation, checkpoint } = progress.newest;
   const validations = Math.max(0, epochs - (validation?.epoch ?? 0));
   const validationSeconds = validations * (validation?.seconds ?? 0);
   const values: Record<TrainingMetric, number | null | undefined> = {
@@ -68,7 +65,7 @@ function measureTraining({ request, progress }: ObservedTraining) {
     everswin_training_checkpoint_timestamp_seconds: checkpoint?.t,
     everswin_training_checkpoint_interval_seconds:
       everyMinutes === 'auto' ? checkpoint?.intervalSeconds : everyMinutes * 60,
-    everswin_training_unsaved_seconds: step && Math.max(0, iteration - savedIteration) * step.stepSeconds,
+    everswin_training_unsaved_seconds: progress.unsavedSeconds,
   };
   return { labels: { run: plan.runId, recipe: plan.recipe.name }, values };
 }

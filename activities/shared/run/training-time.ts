@@ -42,18 +42,18 @@ export class TrainingTime {
 
   total(): TimeSpent {
     const { steppingSeconds, evaluationSeconds } = this;
-    const productiveSeconds = this.kept.reduce((sum, { seconds }) => sum + seconds, 0);
-    return { steppingSeconds, productiveSeconds, evaluationSeconds };
+    return { steppingSeconds, productiveSeconds: sumSeconds(this.kept), evaluationSeconds };
+  }
+
+  /** Returns the time in the steps after an iteration, which a resume from there would repeat. */
+  secondsAfter(iteration: number): number {
+    return sumSeconds(this.kept) - sumSeconds(keepUntil(this.kept, iteration));
   }
 
   /** Discards the steps after the iteration at which a trainer starts, because it repeats them. */
   private discardAfter(iteration: number): void {
     this.iteration = iteration;
-    this.kept = this.kept.flatMap((span) => {
-      const { from, to, seconds } = span;
-      if (to <= iteration) return [span];
-      return from < iteration ? [{ from, to: iteration, seconds: (seconds * (iteration - from)) / (to - from) }] : [];
-    });
+    this.kept = keepUntil(this.kept, iteration);
   }
 
   /** Clips an interval that ended at `t` to the time since `since`. */
@@ -61,3 +61,13 @@ export class TrainingTime {
     return Math.max(0, Math.min(seconds, t - this.since));
   }
 }
+
+/** Returns the steps up to an iteration, also of the span that contains it. */
+const keepUntil = (spans: readonly StepSpan[], iteration: number): StepSpan[] =>
+  spans.flatMap((span) => {
+    const { from, to, seconds } = span;
+    if (to <= iteration) return [span];
+    return from < iteration ? [{ from, to: iteration, seconds: (seconds * (iteration - from)) / (to - from) }] : [];
+  });
+
+const sumSeconds = (spans: readonly StepSpan[]): number => spans.reduce((sum, { seconds }) => sum + seconds, 0);

@@ -21,6 +21,13 @@ test('steps that a later trainer repeats are not productive, even within a span'
   expect(spent(0, [...events, ...steps(140, 20)])).toMatchObject({ steppingSeconds: 35, productiveSeconds: 20 });
 });
 
+test('steps after a checkpoint are counted with their own duration, even within a span', () => {
+  const time = new TrainingTime(0);
+  const slow = stepEvent({ t: 200, iteration: 30, stepSeconds: 9 });
+  for (const event of [startedEvent({ t: 100 }), ...steps(100, 10, 20), slow]) time.add(event);
+  expect([0, 15, 30].map((iteration) => time.secondsAfter(iteration))).toEqual([110, 95, 0]);
+});
+
 test('time of an earlier workflow run is not counted', () => {
   const events = [startedEvent({ t: 100 }), ...steps(100, 10, 20), validationEvent({ t: 125, seconds: 5 })];
   expect(spent(115, events)).toEqual({ steppingSeconds: 5, productiveSeconds: 5, evaluationSeconds: 5 });
