@@ -4,7 +4,7 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  paginateListParts,
+  ListPartsCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { UploadState } from '../../../configs/schema/run-pointer.ts';
@@ -88,9 +88,14 @@ async function listSentParts(
   try {
     return await bucket.withRetry(`Listing parts of ${bucket.uri(key)}`, signal, async () => {
       const found: SentParts = new Map();
-      for await (const { Parts = [] } of paginateListParts({ client: bucket.client }, upload)) {
-        for (const { PartNumber, ETag } of Parts) found.set(PartNumber ?? 0, ETag ?? '');
-      }
+      // The paginator of the SDK never ends on AWS, which sends a marker with the last page too.
+      let marker: string | undefined;
+      do {
+        const command = new ListPartsCommand({ ...upload, PartNumberMarker: marker });
+        const page = await bucket.client.send(command, { abortSignal: signal });
+        for (const { PartNumber, ETag } of page.Parts ?? []) found.set(PartNumber ?? 0, ETag ?? '');
+        marker = page.IsTruncated === true ? page.NextPartNumberMarker : undefined;
+      } while (marker !== undefined);
       return found;
     });
   } catch (error) {

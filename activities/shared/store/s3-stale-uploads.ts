@@ -43,6 +43,6 @@ async function listUploads(bucket: S3Bucket, under: string): Promise<OpenUpload[
     for (const { Key = '', UploadId = '', Initiated } of page.Uploads ?? []) {
       found.push({ key: Key, uploadId: UploadId, startedAt: Initiated });
     }
-  } while (page.IsTruncated === true);
+  } while (page.IsTruncated === true && page.NextKeyMarker !== undefined);
   return found;
 }
