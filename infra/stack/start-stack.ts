@@ -15,6 +15,7 @@ import { startFileServer } from './file-server.ts';
 import { killLeftovers } from './kill-leftovers.ts';
 import { configureObjectStore, stackBucket, waitForObjectStore, type ObjectStore } from './object-store.ts';
 import { ProcessGroup } from './process-group.ts';
+import { requireOwnPort } from './port-owner.ts';
 import {
   controlWorker,
   gpuWorker,
@@ -111,6 +112,7 @@ export async function startStack({
     processes.start(await temporalServer(home, endpoints));
     if (objectStore !== undefined) processes.start(objectStore.process);
     await waitForServer(address, processes.logFile('temporal-server'));
+    await requireOwnPort(endpoints.port);
     if (objectStore !== undefined) await waitForObjectStore(objectStore, processes.logFile('object-store'));
     processes.start(controlWorker());
     processes.start(gpuWorker(device));
