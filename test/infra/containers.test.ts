@@ -67,7 +67,11 @@ test('compose.yaml refers to what exists, publishes ports on loopback, and lets 
   for (const service of Object.values(services)) {
     for (const name of Object.keys(service.depends_on)) expect(services).toHaveProperty([name]);
     for (const { source } of service.configs) expect(configs).toHaveProperty([source]);
-    for (const volume of service.volumes) expect(volumes).toHaveProperty([volume.split(':')[0] ?? '']);
+    for (const volume of service.volumes) {
+      const [source = ''] = volume.split(':');
+      if (source.startsWith('.')) expect(existsSync(projectFile(`infra/containers/${source}`)), source).toBe(true);
+      else expect(volumes).toHaveProperty([source]);
+    }
     for (const port of service.ports) expect(port).toMatch(/^127\.0\.0\.1:/);
     if (service.build !== undefined) expect(existsSync(projectFile(service.build.dockerfile))).toBe(true);
   }
@@ -82,6 +86,11 @@ const Container = z.looseObject({
   image: z.string(),
   args: z.array(z.string()),
   envFrom: z.array(z.union([z.object({ configMapRef: Named }), z.object({ secretRef: Named })])),
+  ports: z.array(Named),
+  startupProbe: z.object({ httpGet: z.object({ port: z.string() }) }).loose(),
+  livenessProbe: z
+    .object({ httpGet: z.object({ port: z.string() }), periodSeconds: z.int(), failureThreshold: z.int().default(3) })
+    .loose(),
   volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string() })),
   resources: z.object({ limits: z.record(z.string(), z.string()) }).loose(),
 });
@@ -115,22 +124,26 @@ test('the Kubernetes manifests refer to what exists, and start the workers', () 
   for (const { spec } of workloadsOf(manifests)) {
     const { template, selector, volumeClaimTemplates } = spec;
     expect(template.metadata.labels).toMatchObject(selector.matchLabels);
-    const [{ image, args, volumeMounts }] = template.spec.containers;
+    const [{ image, args, ports, volumeMounts, startupProbe, livenessProbe }] = template.spec.containers;
     expect(images.map(({ name }) => name)).toContain(image);
     expect(checkCommand(args)).toBeUndefined();
+    for (const { httpGet } of [startupProbe, livenessProbe])
+      expect(ports.map(({ name }) => name)).toContain(httpGet.port);
     const volumes = [...template.spec.volumes, ...volumeClaimTemplates.map(({ metadata }) => metadata)];
     expect(volumes.map(({ name }) => name).sort()).toEqual(volumeMounts.map(({ name }) => name).sort());
     expect(volumeMounts).toContainEqual({ name: 'home', mountPath: '/var/lib/everswin' });
   }
 });
 
-test('Kubernetes gives a GPU worker time for a save and an upload', () => {
+test('Kubernetes gives a GPU worker time for a save and an upload, and restarts it only after minutes', () => {
   const [gpu] = workloadsOf(parseAllDocuments(read('kubernetes/gpu.yaml')).map((one) => Manifest.parse(one.toJS())));
   const { terminationGracePeriodSeconds, containers } = gpu?.spec.template.spec ?? {};
   expect(terminationGracePeriodSeconds).toBeGreaterThan(2 * trainerGraceSeconds);
   const [container] = containers ?? [];
   expect(container?.args).toContain('--drain');
   expect(Number(container?.resources.limits['nvidia.com/gpu'])).toBeGreaterThan(0);
+  const { periodSeconds = 0, failureThreshold = 0 } = container?.livenessProbe ?? {};
+  expect(periodSeconds * failureThreshold).toBeGreaterThanOrEqual(300);
 });
 
 const workloadsOf = (manifests: z.infer<typeof Manifest>[]) =>
