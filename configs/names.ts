@@ -87,6 +87,9 @@ export const addressPattern = /^[^\s/]+:(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|6
 /** Environment variable with the token for retraining requests over HTTP. Only the process that serves them gets it. */
 export const hookTokenVariable = 'EVERSWIN_HOOK_TOKEN';
 
+/** Environment variable with the token of the codec server, which permits to decrypt. */
+export const codecTokenVariable = 'EVERSWIN_CODEC_TOKEN';
+
 /** Environment variables that hold the keys of encrypted payloads, or say where they are. At most one is set. */
 export const encryptionVariables = {
   keys: 'EVERSWIN_ENCRYPTION_KEYS',

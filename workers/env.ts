@@ -6,7 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { NotificationTarget } from '../activities/notify/notification-target.ts';
 import { defaultDeployment } from '../configs/deployment.ts';
-import { addressPattern, deploymentPattern, hookTokenVariable } from '../configs/names.ts';
+import { addressPattern, codecTokenVariable, deploymentPattern, hookTokenVariable } from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { HostName, TrainerVersions, type CodeVersion, type Versions } from '../configs/schema/index.ts';
@@ -128,6 +128,21 @@ export function readHookToken(): string | undefined {
   if (HookToken.safeParse(token).success) return token;
   throw new Error(
     `Expected ${hookTokenVariable} to be 32 or more visible characters without spaces. Create one: openssl rand -hex 32`,
+  );
+}
+
+/** Part of an address, so without characters that an address escapes. */
+const CodecToken = z.string().regex(/^[\w-]{32,}$/);
+
+/**
+ * Returns the token of the codec server; undefined if it should create one.
+ * @throws Error that names the variable and never its value.
+ */
+export function readCodecToken(): string | undefined {
+  const token = readVariables()[codecTokenVariable];
+  if (token === undefined || CodecToken.safeParse(token).success) return token;
+  throw new Error(
+    `Expected ${codecTokenVariable} to be 32 or more letters, digits, - or _. Create one: openssl rand -hex 32`,
   );
 }
 

@@ -1,6 +1,5 @@
 /** Encrypts everything that a person or an activity sends through Temporal: arguments, results, heartbeats and errors. */
 import { webcrypto } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import type { DataConverter, Payload, PayloadCodec } from '@temporalio/common';
 import proto from '@temporalio/proto';
 import { CodedError } from '../activities/shared/errors/coded-error.ts';
@@ -19,7 +18,7 @@ const { Payload: PayloadMessage } = proto.temporal.api.common.v1;
 /** Creates the data converter of clients and workers. Without keys, it still explains why it cannot read a payload. */
 export const createDataConverter = (keys: EncryptionKeys = new Map()): DataConverter => ({
   payloadCodecs: [createPayloadCodec(keys)],
-  ...(keys.size > 0 && { failureConverterPath: fileURLToPath(import.meta.resolve('./failure-converter.ts')) }),
+  ...(keys.size > 0 && { failureConverterPath: `${import.meta.dirname}/failure-converter.ts` }),
 });
 
 /** Creates a codec that encrypts with the first key. Payloads that are not encrypted pass, such as those of older runs. */

@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
-import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { checkProcess } from './check-process.ts';
 import { connectWorker } from './connect.ts';
 import { readVersion } from './env.ts';
+import { hideErrorMessages } from './hide-error-messages.ts';
 import { createDataConverter } from './payload-codec.ts';
 import { requirePreparedNamespace } from './prepare-namespace.ts';
 import { requireKeys } from './require-keys.ts';
@@ -32,6 +33,7 @@ export async function runWorker(
     const client = new Client({ connection, namespace, dataConverter });
     await requireKeys(client);
     const versioning = versioningOptions();
+    if (keys !== undefined && keys.size > 0) hideErrorMessages(Runtime.instance().logger);
     const create = (options: QueueOptions) =>
       Worker.create({
         connection,

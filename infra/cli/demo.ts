@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { RunInput } from '../../configs/schema/index.ts';
 import { connect } from '../../workers/connect.ts';
+import { requireKeys } from '../../workers/require-keys.ts';
 import { injectCrashes } from '../demo/inject-crashes.ts';
 import { runRetrainDemo } from '../demo/retrain-demo.ts';
 import { stackServer } from '../client/find-server.ts';
@@ -80,6 +81,7 @@ async function runDemo(stack: StackFile, flags: DemoFlags, { home, name, log }: 
   log(`Pages        ${stack.pagesUrl}`);
   const server = stackServer(stack);
   const client = await connect(server);
+  await requireKeys(client);
   const watch = watchServer(server, home);
   if (flags.retrain) {
     await runRetrainDemo({ client, home, model: name, log, watchServer: watch });

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { tsToMs } from '@temporalio/common/lib/time.js';
-import type { WorkflowClient } from '@temporalio/client';
+import type { WorkflowClient, WorkflowHandle } from '@temporalio/client';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/codec-helpers.js';
 import { readProcessState } from '../../activities/shared/trainer/process-identity.ts';
 import { defaultDeployment, deployment } from '../../configs/deployment.ts';
 import { formatLoad } from '../terminal/format-load.ts';
@@ -17,7 +18,7 @@ const ofDeployment = deployment === defaultDeployment ? '' : ` of the deployment
 const log = 'Its log: .everswin/logs/control-worker.log.';
 
 interface SilentWorkflow {
-  client: WorkflowClient;
+  handle: Pick<WorkflowHandle, 'client' | 'workflowId'>;
   taskQueue: string;
   /** Time for which no worker answered. */
   seconds: number;
@@ -29,9 +30,14 @@ interface Silence {
   isRunning: boolean;
 }
 
-/** Finds out whether no control worker runs, or it is stopped, or only slow. */
-export async function explainSilence({ client, taskQueue, seconds }: SilentWorkflow): Promise<Silence> {
-  const workers = await listControlWorkers(client, taskQueue).catch(() => undefined);
+/** Finds out whether a worker fails at the workflow, no control worker runs, or it is stopped, or only slow. */
+export async function explainSilence({ handle, taskQueue, seconds }: SilentWorkflow): Promise<Silence> {
+  const failure = await readTaskFailure(handle).catch(() => undefined);
+  if (failure !== undefined) {
+    const message = `A control worker cannot continue ${handle.workflowId}, which waits and loses nothing. ${failure}`;
+    return { message, isRunning: false };
+  }
+  const workers = await listControlWorkers(handle.client, taskQueue).catch(() => undefined);
   if (workers === undefined) {
     const message = `The Temporal server has not answered for ${seconds} s${because(formatLoad())}. Runs continue when it answers. Its log: .everswin/logs/temporal-server.log.`;
     return { message, isRunning: true };
@@ -75,4 +81,25 @@ async function listControlWorkers(client: WorkflowClient, taskQueue: string): Pr
     return host !== '' && isRecent ? [{ ...worker, state: undefined }] : [];
   });
   return (await Promise.all(found)).flat();
+}
+
+/** Signals and updates may follow a failed workflow task. */
+const newestEvents = 20;
+
+/** Returns why the newest workflow task failed, which the server retries; undefined if it did not fail. */
+async function readTaskFailure({ client, workflowId }: SilentWorkflow['handle']): Promise<string | undefined> {
+  const { namespace, loadedDataConverter } = client.options;
+  const { history } = await client.withDeadline(Date.now() + serverTimeoutMs, () =>
+    client.workflowService.getWorkflowExecutionHistoryReverse({
+      namespace,
+      execution: { workflowId },
+      maximumPageSize: newestEvents,
+    }),
+  );
+  const newest = history?.events?.find(
+    ({ workflowTaskCompletedEventAttributes: completed, workflowTaskFailedEventAttributes: failed }) =>
+      completed != null || failed != null,
+  );
+  const failure = newest?.workflowTaskFailedEventAttributes?.failure;
+  return (await decodeOptionalFailureToOptionalError(loadedDataConverter, failure))?.message;
 }

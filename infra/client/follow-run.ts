@@ -4,6 +4,7 @@ import { statusQueryName } from '../../configs/names.ts';
 import { PreparationProgress, Progress, RunStatus } from '../../configs/schema/index.ts';
 import { formatStatusChange } from '../terminal/format-status-change.ts';
 import { createPreparationFormatter } from '../terminal/format-preparation.ts';
+import { formatKeylessWorkers } from './keyless-workers.ts';
 import { formatPausedActivities } from './paused-activities.ts';
 import type { RunWorkflow } from './start-run.ts';
 import { waitForResult } from './wait-for-result.ts';
@@ -66,7 +67,7 @@ export async function queryRun(handle: WorkflowHandle): Promise<RunSnapshot | un
     const details = await decodeArrayFromPayloads(handle.client.options.loadedDataConverter, heartbeats);
     const live = details.map((one) => Progress.safeParse(one).data).find((progress) => progress !== undefined);
     const preparation = details.flatMap((one) => PreparationProgress.array().safeParse(one).data ?? []);
-    const notice = status.notice ?? formatPausedActivities(description) ?? null;
+    const notice = status.notice ?? formatPausedActivities(description) ?? formatKeylessWorkers(description) ?? null;
     return { status: { ...status, notice, progress: newer(status.progress, live ?? null) }, preparation };
   } catch {
     return undefined; // the next poll tries again

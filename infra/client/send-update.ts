@@ -80,7 +80,7 @@ async function withPatience<T>(
     } catch (error) {
       if (!isUnanswered(error)) throw error;
       const { message, isRunning } = await explainSilence({
-        client: handle.client,
+        handle,
         taskQueue,
         seconds: number * seconds,
       });

@@ -85,6 +85,6 @@ async function formatSilence(handle: WorkflowHandle, silentMs: number): Promise<
   const description = await handle.describe().catch(() => undefined);
   if (description === undefined) return undefined;
   const { taskQueue } = description;
-  const { message } = await explainSilence({ client: handle.client, taskQueue, seconds: Math.round(silentMs / 1000) });
+  const { message } = await explainSilence({ handle, taskQueue, seconds: Math.round(silentMs / 1000) });
   return `${message} Waiting …`;
 }

@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util';
 import { createRetrainRequester } from './request-retraining.ts';
 import { connect, connectLazily } from '../../workers/connect.ts';
 import { readHookToken } from '../../workers/env.ts';
-import { readServer } from '../../workers/temporal-server.ts';
+import { requireKeys } from '../../workers/require-keys.ts';
+import { readServer, type TemporalServer } from '../../workers/temporal-server.ts';
 import { startHookServer } from './hook-server.ts';
 import { hookTokenVariable } from '../../configs/names.ts';
 
@@ -17,12 +18,17 @@ else {
   const temporal = readServer();
   const client = connectLazily(temporal);
   // Settings that are wrong show at the start, not at the first request; an outage is no reason to stop.
-  connect(temporal).then(({ connection }) => connection.close(), logError);
+  checkServer(temporal).catch(logError);
   const requestRetraining = createRetrainRequester(client);
   const server = await startHookServer({ port: Number(port), token, requestRetraining, log: logLine });
   console.log(server.url);
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => void server.close().then(() => client.connection.close()));
+}
+
+async function checkServer(temporal: TemporalServer): Promise<void> {
+  const client = await connect(temporal);
+  await requireKeys(client).finally(() => client.connection.close());
 }
 
 function logLine(line: string): void {

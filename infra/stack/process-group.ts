@@ -1,4 +1,4 @@
-import { hookTokenVariable, keyVariables } from '../../configs/names.ts';
+import { codecTokenVariable, hookTokenVariable, keyVariables } from '../../configs/names.ts';
 import { readVariables } from '../../workers/env.ts';
 import { SupervisedProcess, type ProcessSpec, type Restart } from './supervised-process.ts';
 
@@ -9,7 +9,7 @@ export interface StackProcessSpec extends Omit<ProcessSpec, 'env' | 'unsetEnv' |
 }
 
 /** Secrets that a process of the stack gets only if it needs them. */
-const secretVariables = [hookTokenVariable, ...keyVariables];
+const secretVariables = [hookTokenVariable, codecTokenVariable, ...keyVariables];
 
 interface ProcessGroupOptions {
   env: Record<string, string>;

@@ -9,7 +9,10 @@ import { namespace } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { Incident } from '../../configs/schema/index.ts';
 import { checkProcess } from '../../workers/check-process.ts';
+import { connect } from '../../workers/connect.ts';
+import { readEncryptionKeys } from '../../workers/encryption-keys.ts';
 import { projectFile, readHookToken, toolPath, trainerEnv } from '../../workers/env.ts';
+import { requireKeys } from '../../workers/require-keys.ts';
 import { chooseEndpoints, chooseMetricsAddresses, type Endpoints, type MetricsAddresses } from './endpoints.ts';
 import { startFileServer } from './file-server.ts';
 import { killLeftovers } from './kill-leftovers.ts';
@@ -113,6 +116,7 @@ export async function startStack({
     if (objectStore !== undefined) processes.start(objectStore.process);
     await waitForServer(address, processes.logFile('temporal-server'));
     await requireOwnPort(endpoints.port);
+    await requireKeysOf(address);
     if (objectStore !== undefined) await waitForObjectStore(objectStore, processes.logFile('object-store'));
     processes.start(controlWorker());
     processes.start(gpuWorker(device));
@@ -125,6 +129,12 @@ export async function startStack({
     throw error;
   }
   return { file, metrics, stop };
+}
+
+/** The workers would refuse to start, again and again. */
+async function requireKeysOf(address: string): Promise<void> {
+  const client = await connect({ address, namespace, keys: readEncryptionKeys() });
+  await requireKeys(client).finally(() => client.connection.close());
 }
 
 function configureStackObjectStore(home: string): Promise<ObjectStore> {

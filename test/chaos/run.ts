@@ -6,6 +6,8 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { taskQueues, workflowId, workflowTypes } from '../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../configs/paths.ts';
+import { readEncryptionKeys } from '../../workers/encryption-keys.ts';
+import { createDataConverter } from '../../workers/payload-codec.ts';
 import { python } from '../helpers/project.ts';
 import { parseJson, readEvents } from './job-record.ts';
 import { injectFaults, type InjectedFault } from './inject-faults.ts';
@@ -137,7 +139,9 @@ async function checkProcesses({ train, test }: RunFolder): Promise<Violation[]> 
 
 async function checkHistory({ bundle }: ChaosStack, handle: WorkflowHandle): Promise<Violation[]> {
   try {
-    await Worker.runReplayHistory({ workflowBundle: bundle }, await handle.fetchHistory(), handle.workflowId);
+    const dataConverter = createDataConverter(readEncryptionKeys());
+    const options = { workflowBundle: bundle, dataConverter };
+    await Worker.runReplayHistory(options, await handle.fetchHistory(), handle.workflowId);
     return [];
   } catch (error) {
     return [`O5: the history does not replay: ${String(error)}`];

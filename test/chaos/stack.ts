@@ -7,6 +7,8 @@ import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { homeFolders } from '../../configs/paths.ts';
 import { connect } from '../../workers/connect.ts';
+import { readEncryptionKeys } from '../../workers/encryption-keys.ts';
+import { createDataConverter } from '../../workers/payload-codec.ts';
 import { startFileServer } from '../../infra/stack/file-server.ts';
 import { findFreePort } from '../../infra/stack/free-port.ts';
 import { SupervisedProcess, type Restart } from '../../infra/stack/supervised-process.ts';
@@ -26,6 +28,8 @@ export interface ChaosStack {
   home: string;
   /** Folder of `<run>/armed.json`. Its path in the environment marks the processes of our trainers. */
   chaosDir: string;
+  /** `host:port` of the server. */
+  address: string;
   client: Client;
   bundle: WorkflowBundleWithSourceMap;
   restarts: Restart[];
@@ -56,7 +60,9 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
   for (const path of [`${home}/stack`, folders.logs, chaosDir, folders.demoFiles])
     await mkdir(path, { recursive: true });
   const files = await startFileServer({ folder: folders.demoFiles, port: 0 });
-  const bundle = await bundleWorkflowCode({ workflowsPath, ...bundlerOptions, logger: quiet });
+  const keys = readEncryptionKeys();
+  const { failureConverterPath } = createDataConverter(keys);
+  const bundle = await bundleWorkflowCode({ workflowsPath, ...bundlerOptions, failureConverterPath, logger: quiet });
   // Bundled once for all workers.
   await writeFile(`${home}/workflows.js`, bundle.code);
 
@@ -83,10 +89,11 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
   const serverLog = `${folders.logs}/temporal-server.log`;
   await waitForServer(address, serverLog);
   processes.push(worker('control-worker'), worker('gpu-worker'));
-  const client = await connect({ address, namespace: 'default' });
+  const client = await connect({ address, namespace: 'default', keys });
   return {
     home,
     chaosDir,
+    address,
     client,
     bundle,
     restarts,

@@ -2,11 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { inspect } from 'node:util';
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { runInNewContext } from 'node:vm';
+import { ApplicationFailure, defaultPayloadConverter, type Payload } from '@temporalio/common';
+import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { encryptionVariables } from '../../configs/names.ts';
 import { parseEncryptionKeys, readEncryptionKeys } from '../../workers/encryption-keys.ts';
 import { trainerEnv } from '../../workers/env.ts';
+import { hideErrorMessages } from '../../workers/hide-error-messages.ts';
 import { createPayloadCodec } from '../../workers/payload-codec.ts';
 
 const newKey = (): string => randomBytes(32).toString('base64');
@@ -160,4 +163,18 @@ test.each([
   const message = inspect(catchError(readEncryptionKeys));
   expect(message).toContain(problem);
   expect(message).not.toMatch(/partial(?!;)/);
+});
+
+test('the log of a worker with keys shows codes and stack traces of errors, without their messages', () => {
+  const lines: string[] = [];
+  const logger = new DefaultLogger('INFO', ({ message, meta }) => lines.push(inspect({ message, meta })));
+  hideErrorMessages(logger);
+  const error: unknown = runInNewContext(
+    'Object.assign(new Error("canary\\nof two lines"), { type: "DatasetInvalid" })',
+  );
+  logger.warn('Workflow failed', { error, taskQueue: 'everswin' });
+  logger.error('Activity failed', { error: ApplicationFailure.retryable('the key "k9"', 'PayloadUnreadable') });
+  expect(lines[0]).toMatch(/Workflow failed.*DatasetInvalid.* {4}at .*everswin/s);
+  expect(lines[0]).not.toMatch(/canary|two lines/);
+  expect(lines[1]).toContain('the key "k9"');
 });

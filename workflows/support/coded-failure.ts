@@ -1,6 +1,9 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { ErrorCode } from '../../configs/errors.ts';
 
+/** A worker lacks the key of a payload. */
+export const unreadableError: ErrorCode = 'PayloadUnreadable';
+
 /** Creates a non-retryable failure of the run: a retry with the same input would end in the same way. */
 export const codedFailure = (code: ErrorCode, message: string): ApplicationFailure =>
   ApplicationFailure.nonRetryable(message, code);

@@ -5,7 +5,7 @@ import type { Attempt, Rollback, RunPlan, TrainerControl } from '../../configs/s
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
 import type { PreparedRun } from './prepare-run.ts';
-import { hasCode } from '../support/coded-failure.ts';
+import { hasCode, unreadableError } from '../support/coded-failure.ts';
 import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
 import { onLeader, gpuHealth, storeError } from '../support/policies.ts';
@@ -176,16 +176,18 @@ async function repeatAttempts<T>(
   }
 }
 
-/** Backs off after an attempt. Shows a notice meanwhile if its artifact store did not answer. */
+/** Backs off after an attempt. Shows a notice meanwhile if its artifact store did not answer or its worker lacked a key. */
 async function waitBeforeNext(
   { attempt, watchError, cause }: Attempt,
   board: StatusBoard,
   seconds: number,
 ): Promise<void> {
   const waitsForStore = watchError === storeError && patched(waitForStoreInTraining);
-  if (waitsForStore) board.showNotice(`The training waits for the artifact store. ${cause ?? ''}`);
+  const awaited = waitsForStore ? 'the artifact store' : 'a worker with the key';
+  const showsNotice = waitsForStore || watchError === unreadableError;
+  if (showsNotice) board.showNotice(`The training waits for ${awaited}. ${cause ?? ''}`);
   await sleep(seconds * 1000, { summary: `back-off after attempt ${attempt}` });
-  if (waitsForStore) board.showNotice(null);
+  if (showsNotice) board.showNotice(null);
 }
 
 /** Returns the highest fence that the attempts may hold. A lost one may have taken the next fence without reporting it. */

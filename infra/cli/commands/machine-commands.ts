@@ -1,5 +1,5 @@
 import { Option, type Command } from '@commander-js/extra-typings';
-import { addressOption, deviceOption, examples, parseCount } from './options.ts';
+import { addressOption, deviceOption, examples, parseCount, parseUrl } from './options.ts';
 
 /** Adds the commands that concern a machine: its speed, its workers, its faults. */
 export function addMachineCommands(program: Command): void {
@@ -19,6 +19,17 @@ export function addMachineCommands(program: Command): void {
     .action(async (options) => (await import('../gpu-check.ts')).gpuCheck(options));
   addWorkerCommands(program);
   addNamespaceCommands(program);
+  program
+    .command('codec')
+    .summary('show encrypted payloads in the Temporal UI and CLI')
+    .description(
+      'Runs a codec server on 127.0.0.1 until Ctrl-C. It decrypts payloads for the Temporal UI in a browser of this machine, and for the Temporal CLI. It prints the address to enter there, which contains a token.',
+    )
+    .option('--port <number>', 'port', parseCount, 8237)
+    .option('--ui <url>', 'address of the Temporal UI (default: EVERSWIN_UI_URL, else that of the stack)', parseUrl)
+    .addOption(addressOption())
+    .addHelpText('after', examples('everswin codec', 'everswin codec --ui https://temporal.lab'))
+    .action(async (options) => (await import('../codec.ts')).codec(options));
   program
     .command('chaos')
     .summary('inject faults at random moments, compare results')

@@ -61,3 +61,9 @@ export function parseSteps(text: string): { first: number; last: number } {
   if (first >= 1 && last >= first) return { first, last };
   throw new InvalidArgumentError('Expected FIRST..LAST, such as 101..150.');
 }
+
+/** Parses the address of a web page. */
+export function parseUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:/.test(text)) return text;
+  throw new InvalidArgumentError('Expected an address, such as https://temporal.lab.');
+}

@@ -67,7 +67,8 @@ test('waitForResult says once why the control worker does not answer, and waits'
 });
 
 test('explainSilence distinguishes a slow worker, a dead one and a queue without worker', async () => {
-  const silence = (taskQueue: string) => explainSilence({ client: client.workflow, taskQueue, seconds: 10 });
+  const silence = (taskQueue: string) =>
+    explainSilence({ handle: { client: client.workflow, workflowId: 'none' }, taskQueue, seconds: 10 });
   const slow = await silence('everswin');
   expect(slow).toMatchObject({ isRunning: true });
   expect(slow.message).toMatch(new RegExp(`^The control worker \\(pid ${worker.pid}\\) has not answered for 10 s`));

@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -7,7 +8,13 @@ import { startRun } from '../../../infra/client/start-run.ts';
 import { trainUntilStopped, withHostWorkers } from '../../helpers/host-workers.ts';
 import { inputForHosts } from '../../helpers/two-hosts.ts';
 import { until } from '../../helpers/until.ts';
-import { aFailure, anAttempt, aReport, type StubbedActivities } from '../../helpers/stub-activities.ts';
+import {
+  aFailure,
+  anAttempt,
+  aReport,
+  happyActivities,
+  type StubbedActivities,
+} from '../../helpers/stub-activities.ts';
 import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
 /** Creates an activity that returns an invalid result. */
@@ -144,5 +151,24 @@ test('checkedActivities discards the result of an activity that returns nothing'
   await withWorkers({ notify: returning({ ok: true }) }, async (client) => {
     const { handle } = await startRun(client, { ...freshInput(), notify: [{ to: 'webhook', ref: 'OPS' }] });
     expect(await handle.result()).toEqual(aReport);
+  });
+});
+
+test('a run outlasts workers that lack its key, in every kind of activity', async () => {
+  const kinds = ['resolvePlan', 'checkMachine', 'fetchDataset', 'runTraining', 'runTest', 'writeReport'] as const;
+  const tries = new Map<string, number>();
+  const failOnce = (name: (typeof kinds)[number]) => {
+    const run = happyActivities[name] as (...args: unknown[]) => Promise<never>; // keeps its arguments
+    return (...args: unknown[]): Promise<never> => {
+      tries.set(name, (tries.get(name) ?? 0) + 1);
+      // Not retryable stands for the end of all retries, which would take minutes.
+      if (tries.get(name) === 1) throw ApplicationFailure.nonRetryable('no key', 'PayloadUnreadable');
+      return run(...args);
+    };
+  };
+  await withWorkers(Object.fromEntries(kinds.map((name) => [name, failOnce(name)])), async (client) => {
+    const { handle } = await startRun(client, freshInput());
+    expect(await handle.result()).toMatchObject({ bbox: { AP: 0.5 } });
+    expect(Object.fromEntries(tries)).toEqual(Object.fromEntries(kinds.map((name) => [name, 2])));
   });
 });
