@@ -162,6 +162,7 @@ const temporalCommands: Record<string, Record<string, Check>> = {
     input: any,
   },
   'workflow update-options': { ...workflowIdOption, 'versioning-override-behavior': oneOf(['auto_upgrade']) },
+  'worker list': { query: any },
   'worker deployment set-current-version': { 'deployment-name': any, 'build-id': any },
   'operator search-attribute create': { name: any, type: any },
 };
