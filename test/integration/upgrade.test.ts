@@ -81,7 +81,7 @@ async function startVersion(version: string, project: string) {
     const options = ['--address', address, '--namespace', namespace, '--yes'];
     const { failed } = await execa(pinnedTemporal, [...argv, ...options], { reject: false });
     const ended = workers.find(({ exitCode }) => exitCode !== null);
-    if (ended !== undefined) throw new Error(`a worker has ended: ${String((await ended).all)}`);
+    if (ended !== undefined) throw new Error(`a worker has ended: ${(await ended).all}`);
     return failed ? undefined : true;
   });
   return async (signal: 'SIGTERM' | 'SIGKILL') => {
