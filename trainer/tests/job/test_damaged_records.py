@@ -13,8 +13,8 @@ from everswin_trainer.checkpoints.checkpoint import list_checkpoints
 from everswin_trainer.checkpoints.interval import estimate_epoch_seconds, seconds_between_saves
 from everswin_trainer.evaluation.half_precision import format_difference
 from everswin_trainer.gpu.devices import CPU, Gpu
-from everswin_trainer.gpu.lease import holding_run, try_acquire
-from everswin_trainer.gpu.queue import Ticket, waiting_runs
+from everswin_trainer.gpu.lease import find_holders, try_acquire
+from everswin_trainer.gpu.queue import Ticket, request_state, waiting_requests
 from everswin_trainer.job.control import TrainerControl
 from everswin_trainer.job.folder import Job, living_owner
 from everswin_trainer.job.heartbeat import read_heartbeats
@@ -106,9 +106,11 @@ def test_damaged_lease_or_ticket_blocks_no_other_run(tmp_path: Path) -> None:
         ticket.path.write_text(json.dumps(damaged))
         for request in later.ahead():
             assert set(request["of"]) is not None
-        waiting_runs(tmp_path)
+        for request in waiting_requests(tmp_path):
+            request_state(request)
         (tmp_path / f"{CPU}.lock").write_text(json.dumps(damaged))
-        holding_run(tmp_path, CPU)
+        for holder in find_holders(tmp_path):
+            holder.state()
         lease, _ = try_acquire(tmp_path, [gpu], 1, job)
         assert lease is not None
         lease.release()
