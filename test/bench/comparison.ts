@@ -119,7 +119,9 @@ async function measure(contender: Contender, seed: string): Promise<Result> {
         .ranks()
         .map(({ pid }) => pid)
         .join();
-      if (pids !== progress.pids) progress = { pids, steps: steps.length, at: performance.now(), limit: startSeconds };
+      // A training without a process is noticed as soon as one without a step.
+      const limit = pids === '' ? noticeSeconds : startSeconds;
+      if (pids !== progress.pids) progress = { pids, steps: steps.length, at: performance.now(), limit };
       else if (steps.length > progress.steps)
         progress = { pids, steps: steps.length, at: performance.now(), limit: noticeSeconds };
       const [next] = pending;
