@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { execa } from 'execa';
 import { afterEach, expect, inject, test, vi } from 'vitest';
@@ -41,6 +42,11 @@ const makeCurrent = (buildId: string) =>
     const { failed } = await execa(pinnedTemporal, [...argv.split(' '), ...options], { reject: false });
     return failed ? undefined : true;
   });
+
+async function readVersion(handle: WorkflowHandle): Promise<string | null | undefined> {
+  const { versioningInfo } = (await handle.describe()).raw.workflowExecutionInfo ?? {};
+  return versioningInfo?.deploymentVersion?.buildId;
+}
 
 test('a run moves to the version that is made current, and a pinned run stays', async () => {
   const client = await prepareOwnNamespace();
@@ -96,11 +102,15 @@ test('a run moves to the version that is made current, and a pinned run stays', 
 
   const stopSecond = await startWorkers('2');
   await makeCurrent('2');
+  // The server spreads the change in the background. A workflow task after that moves the run.
+  await until(async () => {
+    await handle.signal('wake');
+    return (await readVersion(handle)) === '2' || undefined;
+  });
   mayEnd = true;
   await Promise.all([handle.result(), pinnedHandle.result()]);
   expect(tested).toEqual({ [moving.name]: '2', [pinned.name]: '1' });
-  const { versioningInfo } = (await handle.describe()).raw.workflowExecutionInfo ?? {};
-  expect(versioningInfo?.deploymentVersion?.buildId).toBe('2');
+  expect(await readVersion(pinnedHandle)).toBe('1');
   await Promise.all([stopFirst(), stopSecond()]);
   await connection.close();
   await client.connection.close();

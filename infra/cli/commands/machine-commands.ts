@@ -21,7 +21,7 @@ export function addMachineCommands(program: Command): void {
   addNamespaceCommands(program);
   program
     .command('codec')
-    .summary('show encrypted payloads in the Temporal UI and CLI')
+    .summary('decrypt payloads for the Temporal UI and CLI')
     .description(
       'Runs a codec server on 127.0.0.1 until Ctrl-C. It decrypts payloads for the Temporal UI in a browser of this machine, and for the Temporal CLI. It prints the address to enter there, which contains a token.',
     )

@@ -113,7 +113,7 @@ def test_ranks_that_survive_the_supervisor_of_another_user_keep_its_gpu(shared: 
         rank = os.fork()
         if rank == 0:
             # As torchrun does.
-            os.closerange(3, 100)
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))
             os.environ["EVERSWIN_GPU_LEASES"] = leases
             hold_leases()
             rank_file.write_text("ready")
