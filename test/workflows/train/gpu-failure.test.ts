@@ -216,7 +216,7 @@ test('a run waits with a notice for a lost GPU when its plan allows no fewer', a
     const notice = await until(async () => (await statusOf(handle)).notice ?? undefined);
     expect(notice).toContain(`Waiting for 4 usable GPUs: ${third} is not usable`);
     expect(notice).toContain('set recovery.fewerGpus to true');
-    expect(notified.some(({ event, text }) => event === 'stalled' && text.includes('wait-for-gpus'))).toBe(true);
+    await until(() => notified.find(({ event, text }) => event === 'stalled' && text.includes('wait-for-gpus')));
     expect(await findLiveJob(folder.train)).toBeUndefined();
 
     await nvml.set(healthy);

@@ -72,7 +72,7 @@ test('trainDetector asks, refuses other requests, and starts over when a person 
     const { notice } = await untilAsked(1);
     expect(notice).toContain(`everswin start-over ${name}`);
     expect(requests[1]?.savedIteration).toBe(20);
-    expect(sent.at(-1)?.text).toContain(`everswin start-over ${name}`);
+    await until(() => sent.find(({ text }) => text.includes(`everswin start-over ${name}`)));
     for (const [update, args] of [
       [updateNames.pause, []],
       [updateNames.checkpointNow, []],

@@ -116,11 +116,12 @@ def test_ranks_that_survive_the_supervisor_of_another_user_keep_its_gpu(shared: 
             os.closerange(3, os.sysconf("SC_OPEN_MAX"))
             os.environ["EVERSWIN_GPU_LEASES"] = leases
             hold_leases()
-            rank_file.write_text("ready")
+            written = rank_file.with_suffix(".written")
+            written.write_text(str(os.getpid()))
+            written.rename(rank_file)
             time.sleep(600)
         while not rank_file.exists():
             time.sleep(0.01)
-        rank_file.write_text(str(rank))
         os.kill(os.getpid(), signal.SIGKILL)
 
     os.waitpid(fork_as(ALICE, train_and_die), 0)

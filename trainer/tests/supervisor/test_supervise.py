@@ -13,7 +13,7 @@ import pytest
 from conftest import PROGRAMS, JobFolder, is_watched, stop, until
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.heartbeat import read_heartbeats
-from everswin_trainer.system.process_tree import start_ticks
+from everswin_trainer.system.process_tree import ancestors, start_ticks
 
 
 def tree(job: JobFolder, mode: str) -> list[str]:
@@ -322,6 +322,8 @@ def test_dead_rank_ends_the_waiting_ranks_at_once(job: JobFolder) -> None:
     """Without the supervisor, torchrun would wait for them for 30 s."""
     supervisor = job.supervise(torchrun(2, "deaf"))
     _, pid = wait_for_watch(job, supervisor, ranks=2)
+    # Keeps torchrun from reaping the rank before a supervisor on a busy machine has read its status.
+    os.kill(ancestors(pid)[0], signal.SIGSTOP)
     os.kill(pid, signal.SIGKILL)
     begin = time.monotonic()
     assert supervisor.wait(60) == 1
