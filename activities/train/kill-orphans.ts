@@ -1,4 +1,4 @@
-import { readdir, readFile, realpath } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jobFolder, runFolder, type JobFolder } from '../../configs/paths.ts';
 import { TrainerOwner } from '../../configs/schema/index.ts';
@@ -7,6 +7,7 @@ import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { ignoreStorageErrors } from '../shared/files/storage-error.ts';
 import { listParents } from '../shared/trainer/process-descendants.ts';
+import { readProcFile } from '../shared/trainer/proc-file.ts';
 import { isAlive, isOnThisHost, processStartTicks } from '../shared/trainer/process-identity.ts';
 import { trainerGraceSeconds } from '../shared/trainer/trainer-argv.ts';
 
@@ -62,7 +63,7 @@ async function stopSupervisors(orphans: readonly Orphan[], stopped: Set<number>)
 }
 
 async function supervises(pid: number, job: string): Promise<boolean> {
-  const [, ...argv] = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+  const [, ...argv] = (await readProcFile(pid, 'cmdline')).split('\0');
   return argv.includes('supervise') && argv[argv.indexOf('--job-dir') + 1] === job;
 }
 
@@ -106,7 +107,7 @@ const resolvePath = (path: string): Promise<string | undefined> =>
 
 /** Reads EVERSWIN_JOB from the environment of a process; undefined if another user owns the process. */
 async function readJobVariable(pid: number): Promise<string | undefined> {
-  const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
+  const environment = await readProcFile(pid, 'environ');
   const prefix = 'EVERSWIN_JOB=';
   return environment
     .split('\0')

@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
+import { readProcFile } from './proc-file.ts';
 
 /** Lists all descendants of a process, across sessions and process groups. */
 export async function listDescendants(pid: number): Promise<number[]> {
@@ -19,7 +20,7 @@ export async function listParents(): Promise<[child: number, parent: number][]> 
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
     pids.map(async (pid): Promise<[number, number][]> => {
-      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''); // the process has ended
+      const stat = await readProcFile(Number(pid), 'stat');
       const parent = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
       return parent === undefined ? [] : [[Number(pid), Number(parent)]];
     }),

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { TrainerOwner } from '../../../configs/schema/index.ts';
-import { systemErrorCode } from '../errors/coded-error.ts';
+import { readProcFile } from './proc-file.ts';
 
 /** Identity of a process that survives pid reuse, because a recycled pid has another start time. */
 type ProcessIdentity = Pick<TrainerOwner, 'host' | 'boot' | 'pid' | 'startTicks'>;
@@ -35,12 +35,7 @@ export const readProcessState = async (pid: number): Promise<string | undefined>
  * command name before it may contain spaces; the start time is field 22.
  */
 async function readStat(pid: number): Promise<{ state: string; fields: string[] } | undefined> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return state === 'Z' || state === 'X' ? undefined : { state, fields };
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ESRCH') return undefined;
-    throw error;
-  }
+  const stat = await readProcFile(pid, 'stat');
+  const [state = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return state === '' || state === 'Z' || state === 'X' ? undefined : { state, fields };
 }

@@ -124,6 +124,13 @@ class Saver:
         self._retain()
 
     def _retain(self) -> None:
+        """Deletes old checkpoints. An error does not end the training, because the next call repeats it."""
+        try:
+            self._delete_old()
+        except OSError as error:
+            self._progress.write("warning", message=f"old checkpoints were not deleted: {error}")
+
+    def _delete_old(self) -> None:
         if self._newest is None:
             return
         events = read_events(self._job.progress)

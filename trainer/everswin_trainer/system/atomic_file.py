@@ -52,10 +52,13 @@ def encode_json(value: Any, indent: int | None = None) -> bytes:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Returns the JSON object in `path`; None if the file is missing or holds no object."""
+    """Returns the JSON object in `path`; None if the file is missing or holds no object.
+
+    Raises OSError if it cannot be read now: a full file table says nothing about the file.
+    """
     try:
         return parse_object(path.read_bytes())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
 
 

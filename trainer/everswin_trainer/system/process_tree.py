@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 # From <linux/prctl.h>.
@@ -126,10 +127,13 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def _read(pid: int, name: str) -> bytes:
-    """Reads a file of /proc/PID; empty if the process has ended or belongs to another user."""
+    """Reads a file of /proc/PID; empty if the process has ended or belongs to another user.
+
+    Other errors, such as EMFILE, do not mean that the process has ended.
+    """
     try:
         return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return b""
 
 
@@ -138,13 +142,11 @@ def _open_files(pid: int) -> set[str]:
     paths = set()
     try:
         names = os.listdir(folder)
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return paths
     for name in names:
-        try:
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             paths.add(os.readlink(f"{folder}/{name}"))
-        except OSError:
-            continue
     return paths
 
 

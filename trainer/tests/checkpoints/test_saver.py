@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from conftest import PLAN, PROGRAMS, environment, list_valid_checkpoints
+from everswin_trainer.checkpoints import saver
 from everswin_trainer.checkpoints.checkpoint import Origin, list_checkpoints
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.folder import Attempt, Job
@@ -236,6 +237,27 @@ def test_retention_waits_for_a_save_in_flight(folder: Folder, gate: Gate) -> Non
     gate.open.set()
     folder.saver.wait()
     assert folder.epochs() == [4, 3]
+
+
+def test_error_of_retention_does_not_end_the_training(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for epoch in (1, 2):
+        folder.save(epoch)
+    folder.saver.wait()
+    with monkeypatch.context() as patch:
+        patch.setattr(saver, "apply_retention", fail_with_eio)
+        folder.save(3)
+        folder.saver.wait()
+    assert folder.epochs() == [3, 2, 1]
+    assert [event["message"] for event in folder.events("warning")] == [
+        "old checkpoints were not deleted: [Errno 5] Input/output error"
+    ]
+    folder.saver.retain()
+    folder.saver.wait()
+    assert folder.epochs() == [3, 2]
+
+
+def fail_with_eio(*_arguments: Any) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_retention_does_nothing_before_the_first_save(folder: Folder) -> None:
