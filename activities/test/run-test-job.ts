@@ -24,9 +24,9 @@ export async function runTestJob(
 ) {
   const folder = runFolder(dependencies.home, request.plan.runId);
   const job = folder.test;
-  // Temporal retries the test, so it counts the attempts.
-  const { attempt } = Context.current().info;
-  const fence = await acquireRunFence(job, attempt);
+  // Temporal retries the test, so it counts the attempts. The workflow repeats it as another activity with a higher id.
+  const { activityId, attempt } = Context.current().info;
+  const fence = await acquireRunFence(job, { activity: Number(activityId), attempt });
   const launch = { folder, fence, weights: target.path, onGpuWait };
   const start = () =>
     startTestJob(dependencies, request, launch).catch((error: unknown) => {

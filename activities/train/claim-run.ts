@@ -28,7 +28,7 @@ export async function claimRun(
   const folder = runFolder(dependencies.home, plan.runId);
   const job = leaderJob(folder, plan);
   await raiseFence(folder.train, lastFence);
-  const fence = await acquireRunFence(folder.train, attempt);
+  const fence = await acquireRunFence(folder.train, { attempt });
   await raiseFence(job, fence);
   return { folder, job, fence, assertFence: () => assertFence(folder.train, fence) };
 }

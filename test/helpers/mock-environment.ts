@@ -4,7 +4,7 @@ import { DefaultLogger } from '@temporalio/worker';
 
 /** Creates an activity environment without a server. Signals to the workflow are lost unless `client` handles them. */
 export const mockEnvironment = (client?: Client) =>
-  new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR'), ...(client && { client }) });
+  new MockActivityEnvironment({ activityId: '1' }, { logger: new DefaultLogger('ERROR'), ...(client && { client }) });
 
 /** Creates a client for a stubbed workflow that answers queries and receives signals. */
 export const clientOf = (workflow: {

@@ -1,4 +1,4 @@
-import { ApplicationFailure, continueAsNew, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, continueAsNew, isCancellation, patched, sleep, workflowInfo } from '@temporalio/workflow';
 import { candidateRun, pagePaths } from '../../configs/names.ts';
 import type { RetrainInput, RetrainOutcome, RetrainStatus, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { withTimeoutCode } from '../support/coded-failure.ts';
@@ -6,6 +6,7 @@ import { summarizeFailure } from '../support/summarize-failure.ts';
 import { notifier, type Notifier } from '../support/notify.ts';
 import { control, registry } from '../support/policies.ts';
 import { fetchInputs } from '../train/fetch-inputs.ts';
+import { notifyFailedRetraining } from '../train/patches.ts';
 import type { StepHost } from '../train/repeat-step.ts';
 import { promoteIfBetter } from './promote-if-better.ts';
 import { readRetraining } from '../support/read-input.ts';
@@ -30,7 +31,12 @@ async function runCycles(rawInput: unknown, before?: RetrainStatus): Promise<Ret
   const notices = notifier({ name: input.model, notify: input.run.notify });
   do {
     // Triggers that arrive during a cycle cause one more cycle, so the last trigger is never lost.
-    await runCycle(input, board, notices);
+    try {
+      await runCycle(input, board, notices);
+    } catch (error) {
+      await notifyFailure(notices, error);
+      throw error;
+    }
     if (board.current.pendingTriggers.length > 0 && workflowInfo().continueAsNewSuggested) {
       await notices.settle();
       await continueAsNew<typeof retrainDetector>(input, board.current);
@@ -41,6 +47,14 @@ async function runCycles(rawInput: unknown, before?: RetrainStatus): Promise<Ret
   const last = board.current.outcomes.at(-1);
   if (last?.outcome === 'failed') throw ApplicationFailure.nonRetryable(last.why, 'TrainingFailed');
   return board.current;
+}
+
+/** Notifies about a failure outside the training of the candidate, which is an outcome of its cycle. */
+async function notifyFailure(notices: Notifier, error: unknown): Promise<void> {
+  if (isCancellation(error) || !patched(notifyFailedRetraining)) return;
+  const { code, message } = summarizeFailure(error);
+  notices.notify('failed', `${code}: ${message}`);
+  await notices.settle();
 }
 
 async function runCycle(input: RetrainInput, board: RetrainBoard, notices: Notifier): Promise<void> {

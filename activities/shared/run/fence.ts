@@ -10,11 +10,13 @@ import { readJson } from '../files/json-file.ts';
 export interface FenceHolder {
   /** Temporal's id of the workflow run. */
   workflowRun: string;
-  /** Number of the attempt within the workflow run. */
+  /** Number of the activity within the workflow run, if each activity counts its attempts from 1. */
+  activity?: number | undefined;
+  /** Number of the attempt within the workflow run or the activity. */
   attempt: number;
 }
 
-export const FenceHolderFile = z.object({ workflowRun: z.string(), attempt: z.int() });
+export const FenceHolderFile = z.object({ workflowRun: z.string(), activity: z.int().optional(), attempt: z.int() });
 
 /**
  * Acquires a fencing token. Temporal allows one open workflow per id, but an old activity attempt may still run: a frozen
@@ -59,16 +61,17 @@ async function createFence(job: JobFolder, token: number, holder: FenceHolder): 
 async function requireNewest(
   job: JobFolder,
   token: number,
-  { workflowRun, attempt }: FenceHolder,
+  arrived: FenceHolder,
   hasRunEnded: () => Promise<boolean>,
 ): Promise<void> {
+  const { workflowRun, attempt } = arrived;
   const tokens = (await listFences(job)).filter((one) => one < token).sort((a, b) => b - a);
   let isKnownOpen = false;
   for (const one of tokens) {
     const holder = await readJson(`${job.fences}/${one}`, FenceHolderFile);
     if (holder === undefined) continue; // raised for another host, or written by an older version
     if (holder.workflowRun === workflowRun) {
-      if (holder.attempt > attempt) throw superseded(job, `attempt ${attempt}`, one);
+      if (isAfter(holder, arrived)) throw superseded(job, `attempt ${attempt}`, one);
       return;
     }
     if (!isKnownOpen && (await hasRunEnded()))
@@ -76,6 +79,11 @@ async function requireNewest(
     isKnownOpen = true;
   }
 }
+
+const isAfter = (one: FenceHolder, other: FenceHolder): boolean => {
+  const activities = (one.activity ?? 0) - (other.activity ?? 0);
+  return activities > 0 || (activities === 0 && one.attempt > other.attempt);
+};
 
 /**
  * Raises the fence to a token that another host acquired in its own copy of this folder.

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { retrainId, taskQueues, triggerSignalName, workflowTypes } from '../../../configs/names.ts';
-import { RetrainStatus, type RetrainInput } from '../../../configs/schema/index.ts';
+import { RetrainStatus, type RetrainInput, type Notification } from '../../../configs/schema/index.ts';
 import { formatRetrainStatus } from '../../../infra/client/follow-retrain.ts';
 import { listRuns } from '../../../infra/client/list-runs.ts';
 import type { retrainDetector } from '../../../workflows/index.ts';
@@ -224,8 +224,10 @@ test('retrainDetector waits for the storage of its preparation, and ends when th
     tries += 1;
     return Promise.reject(error);
   };
-  await withWorkers({ ...world.activities, fetchDataset }, async (client) => {
-    const handle = await trigger(client, freshRetrainInput());
+  const sent: Notification[] = [];
+  const notify: StubbedActivities['notify'] = ({ notification }) => Promise.resolve(void sent.push(notification));
+  await withWorkers({ ...world.activities, fetchDataset, notify }, async (client) => {
+    const handle = await trigger(client, freshRetrainInput({ run: { notify: [{ to: 'webhook', ref: 'OPS' }] } }));
     const waiting = await until(async () => {
       const status = await handle.query<RetrainStatus>('status');
       return status.notice == null ? undefined : status;
@@ -235,6 +237,8 @@ test('retrainDetector waits for the storage of its preparation, and ends when th
     error = ApplicationFailure.create({ message: 'ended with SIGSEGV', type: 'TrainerCommandFailed' });
     await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'TrainerNoProgress' } });
     expect(tries).toBe(3);
+    expect(sent.map(({ event }) => event)).toEqual(['stalled', 'failed']);
+    expect(sent[1]?.text).toContain('ended with SIGSEGV');
   });
 });
 

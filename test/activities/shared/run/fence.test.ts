@@ -35,6 +35,15 @@ test('acquireFence accepts the same attempt again, as when Temporal delivers it 
   expect(await acquire(2)).toBe(2);
 });
 
+test('acquireFence accepts the first attempt of an activity that the workflow repeats', async () => {
+  const acquireFor = (activity: number, attempt: number) =>
+    acquireFence(job, { workflowRun: 'run-a', activity, attempt });
+  await acquire(2); // by a version that recorded no activity
+  expect(await acquireFor(8, 3)).toBe(2);
+  expect(await acquireFor(12, 1)).toBe(3);
+  await expect(acquireFor(8, 4)).rejects.toMatchObject(stale);
+});
+
 test('acquireFence accepts the first attempt of a new workflow run, and then refuses the old run', async () => {
   await acquire(7);
   ended.add('run-a');
