@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import { execa } from 'execa';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createGpuActivities } from '../../activities/index.ts';
@@ -17,7 +18,7 @@ import { withMetrics } from '../../workers/metrics/with-metrics.ts';
 import { listMetrics } from '../helpers/monitoring-files.ts';
 import { mockEnvironment } from '../helpers/mock-environment.ts';
 import { createMiniRun, miniControl, miniDataset, miniPlan, miniWeights } from '../helpers/mini-run.ts';
-import { projectRoot } from '../helpers/project.ts';
+import { pinnedTemporal, projectRoot } from '../helpers/project.ts';
 import { temporalAddress } from '../helpers/temporal-address.ts';
 import { until } from '../helpers/until.ts';
 
@@ -54,7 +55,7 @@ afterAll(async () => {
 const namesOf = (scrape: string): Set<string> =>
   new Set([...scrape.matchAll(/^(?:# TYPE )?((?:everswin|temporal)_\w+)/gm)].map(([, name = '']) => name));
 
-test('a worker serves its metrics and those of the SDK at one address', async () => {
+test('a worker serves its metrics and those of the SDK at one address, and the server lists it', async () => {
   worker = spawn(process.execPath, [cli, 'worker', 'control'], {
     env: {
       ...process.env,
@@ -103,6 +104,11 @@ test('a worker serves its metrics and those of the SDK at one address', async ()
   expect(named.filter((name) => !exported.has(name))).toEqual([]);
   await broken.terminate();
   await run.terminate();
+  await until(async () => {
+    const argv = ['worker', 'list', '--query', `TaskQueue='${deployment}'`, '--address', temporalAddress()];
+    const { stdout } = await execa(pinnedTemporal, argv);
+    return / Running +metrics-test +control@.+:\d+ everswin /.test(stdout) || undefined;
+  });
   await client.connection.close();
 });
 

@@ -16,6 +16,9 @@ import { findListener } from './find-listener.ts';
 /** Variables with the address of each worker, so that both workers of a machine can share one environment. */
 type MetricsVariable = 'EVERSWIN_CONTROL_METRICS_ADDRESS' | 'EVERSWIN_GPU_METRICS_ADDRESS';
 
+/** Interval at which the server learns that a worker runs, for `temporal worker list`. Servers without the list get none. */
+const workerHeartbeatInterval = '10 seconds';
+
 /** Time that a connection has for a request: Prometheus sends it at once. */
 const requestTimeoutMs = 5_000;
 
@@ -65,7 +68,7 @@ const sdkMetrics = (bindAddress: string): TelemetryOptions['metrics'] => ({
 
 /** Installs the only Temporal runtime of this process. */
 const installRuntime = (telemetryOptions: TelemetryOptions): Runtime =>
-  Runtime.install({ logger: createLogger(), telemetryOptions });
+  Runtime.install({ logger: createLogger(), telemetryOptions, workerHeartbeatInterval });
 
 /** @throws Error that says why the address cannot be used. */
 async function serve(variable: MetricsVariable, address: string, read: () => Promise<string>): Promise<() => void> {
