@@ -25,12 +25,6 @@ export const trainingMetrics = {
 } as const;
 export type TrainingMetric = keyof typeof trainingMetrics;
 
-/** Endings of the trainings that a GPU worker watches. Label: `outcome`. */
-export const attemptsMetric = {
-  name: 'everswin_attempts_total',
-  help: 'Training attempts that ended since the worker started.',
-} as const;
-
 /** GPUs of the machine, while a GPU worker watches a training. Label: `gpu`, the UUID. */
 export const gpuMetrics = {
   everswin_gpu_usable: '1 if a job can run on the GPU, otherwise 0.',
@@ -51,6 +45,12 @@ export const runMetrics = {
   everswin_run_goodput_ratio: 'Goodput, 0 to 1; absent before the first attempt ends.',
 } as const;
 export type RunMetric = keyof typeof runMetrics;
+
+/** Attempts that the workflows record, by the control worker. Label: `outcome`. The SDK adds `_total` and others. */
+export const attemptsMetric = {
+  name: 'everswin_attempts',
+  help: 'Training attempts that ended, as the runs record them, since the control worker started.',
+} as const;
 
 /** Connection of the control worker. No labels. */
 export const temporalUpMetric = {

@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import { createControlActivities } from '../activities/index.ts';
 import { taskQueues } from '../configs/names.ts';
 import { createDependencies } from './dependencies.ts';
+import { startAttemptCounts } from './metrics/attempt-counts.ts';
 import { addRunMetrics } from './metrics/run-metrics.ts';
 import { withMetrics } from './metrics/with-metrics.ts';
 import type { TemporalServer } from './temporal-server.ts';
@@ -23,6 +24,7 @@ export function runControlWorker(server: TemporalServer): Promise<void> {
     () =>
       runWorker(server, 'control', options, (client) => {
         connected = client;
+        startAttemptCounts(client.options.namespace);
         return Promise.resolve();
       }),
   );

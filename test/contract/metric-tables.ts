@@ -10,7 +10,7 @@ import {
 
 const groups: Record<string, Record<string, string>> = {
   training: trainingMetrics,
-  attempts: { [attemptsMetric.name]: attemptsMetric.help },
+  attempts: { [`${attemptsMetric.name}_total`]: attemptsMetric.help },
   gpu: gpuMetrics,
   runs: runMetrics,
   temporal: { [temporalUpMetric.name]: temporalUpMetric.help },

@@ -151,11 +151,8 @@ test('a training has metrics while it runs, and none afterwards', async () => {
   for (const name of ['loss', 'learning_rate', 'step_seconds', 'images_per_second', 'unsaved_seconds'])
     expect(during).toMatch(new RegExp(`^everswin_training_${name}\\{run="[^"]+",recipe="[^"]+"\\} [0-9.e-]+$`, 'm'));
   expect(during).toContain(`everswin_training_attempt${labels} 1\n`);
-  expect(during).toContain('everswin_attempts_total{outcome="crashed"} 0\n');
   expect(await training).toMatchObject({ outcome: 'finished' });
-  const after = await scrape();
-  expect(after).not.toContain(miniPlan.runId);
-  expect(after).toContain('everswin_attempts_total{outcome="finished"} 1\n');
+  expect(await scrape()).not.toContain(miniPlan.runId);
   await mini.remove();
 });
 

@@ -1,7 +1,7 @@
-import { Counter, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { ObservedTraining } from '../../activities/train/dependencies.ts';
-import { attemptsMetric, gpuMetrics, trainingMetrics, type TrainingMetric } from '../../configs/prometheus-metrics.ts';
-import { AttemptOutcome, type Attempt } from '../../configs/schema/index.ts';
+import { gpuMetrics, trainingMetrics, type TrainingMetric } from '../../configs/prometheus-metrics.ts';
+import type { Attempt } from '../../configs/schema/index.ts';
 import { trainingGpus } from '../../configs/schema/plan-hosts.ts';
 import { addGauges, type Collect } from './gauges.ts';
 
@@ -10,24 +10,18 @@ const bytesPerMebibyte = 2 ** 20;
 /** Metrics of the trainings that this worker watches, and of the GPUs. */
 export class TrainingMetrics {
   readonly #trainings = new Set<ObservedTraining>();
-  readonly #attempts = new Counter({ ...attemptsMetric, labelNames: ['outcome'], registers: [] });
 
   /** Measures a training while its attempt runs. */
   readonly observe = async (training: ObservedTraining, work: () => Promise<Attempt>): Promise<Attempt> => {
     this.#trainings.add(training);
     try {
-      const attempt = await work();
-      this.#attempts.inc({ outcome: attempt.outcome });
-      return attempt;
+      return await work();
     } finally {
       this.#trainings.delete(training);
     }
   };
 
   addTo(registry: Registry): Collect[] {
-    registry.registerMetric(this.#attempts);
-    // A counter that first appears with 1 shows no increase.
-    for (const outcome of AttemptOutcome.options) this.#attempts.inc({ outcome }, 0);
     const trainings = () => [...this.#trainings];
     return [
       addGauges(registry, trainingMetrics, ['run', 'recipe'], () => Promise.resolve(trainings().map(measureTraining))),

@@ -1,5 +1,13 @@
-import { defineQuery, defineSignal, setCurrentDetails, setHandler, upsertSearchAttributes } from '@temporalio/workflow';
+import {
+  defineQuery,
+  defineSignal,
+  metricMeter,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
 import { gpuHealthSignalName, progressSignalName, statusQueryName, waitingSignalName } from '../../configs/names.ts';
+import { attemptsMetric } from '../../configs/prometheus-metrics.ts';
 import { z } from 'zod';
 import { buildLedger } from '../../activities/shared/summary/ledger.ts';
 import {
@@ -173,6 +181,7 @@ export class StatusBoard {
     const attempts = [...this.status.attempts, attempt];
     const decisions = [...this.status.decisions, decision];
     const { progress } = this.status;
+    metricMeter.createCounter(attemptsMetric.name).add(1, { outcome: attempt.outcome });
     this.show({
       attempts,
       decisions,
