@@ -58,12 +58,14 @@ const Compose = z.object({
       stop_grace_period: z.string().optional(),
     }),
   ),
-  configs: z.record(z.string(), z.unknown()),
+  configs: z.record(z.string(), z.object({ content: z.string() })),
   volumes: z.record(z.string(), z.unknown()),
 });
 
+const readCompose = () => Compose.parse(parse(read('containers/compose.yaml'), { merge: true }));
+
 test('compose.yaml refers to what exists, publishes ports on loopback, and lets the GPU worker save', () => {
-  const { services, configs, volumes } = Compose.parse(parse(read('containers/compose.yaml'), { merge: true }));
+  const { services, configs, volumes } = readCompose();
   for (const service of Object.values(services)) {
     for (const name of Object.keys(service.depends_on)) expect(services).toHaveProperty([name]);
     for (const { source } of service.configs) expect(configs).toHaveProperty([source]);
@@ -81,12 +83,28 @@ test('compose.yaml refers to what exists, publishes ports on loopback, and lets 
   expect(5 * 60).toBeGreaterThan(2 * trainerGraceSeconds);
 });
 
+const Scrapes = z.looseObject({
+  scrape_configs: z.tuple([z.object({ job_name: z.string(), static_configs: z.unknown() })]),
+});
+
+test('Prometheus of compose.yaml scrapes both workers, with job and rules of infra/monitoring', () => {
+  const { services, configs } = readCompose();
+  const portOf = (name: string, variable: string) => services[name]?.environment[variable]?.split(':')[1];
+  const targets = [
+    `control:${portOf('control', 'EVERSWIN_CONTROL_METRICS_ADDRESS')}`,
+    `gpu:${portOf('gpu', 'EVERSWIN_GPU_METRICS_ADDRESS')}`,
+  ];
+  const expected = Scrapes.parse(parse(read('monitoring/prometheus.yml')));
+  expected.scrape_configs[0].static_configs = [{ targets }];
+  expect(parse(configs['prometheus']?.content ?? '')).toEqual(expected);
+});
+
 const Named = z.object({ name: z.string() });
 const Container = z.looseObject({
   image: z.string(),
   args: z.array(z.string()),
   envFrom: z.array(z.union([z.object({ configMapRef: Named }), z.object({ secretRef: Named })])),
-  ports: z.array(Named),
+  ports: z.tuple([z.object({ name: z.literal('metrics'), containerPort: z.int() })]),
   startupProbe: z.object({ httpGet: z.object({ port: z.string() }) }).loose(),
   livenessProbe: z
     .object({ httpGet: z.object({ port: z.string() }), periodSeconds: z.int(), failureThreshold: z.int().default(3) })
@@ -100,7 +118,10 @@ const Workload = z.looseObject({
   spec: z.looseObject({
     selector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
     template: z.object({
-      metadata: z.looseObject({ labels: z.record(z.string(), z.string()) }),
+      metadata: z.looseObject({
+        labels: z.record(z.string(), z.string()),
+        annotations: z.record(z.string(), z.string()),
+      }),
       spec: z.looseObject({
         terminationGracePeriodSeconds: z.int(),
         containers: z.tuple([Container]),
@@ -120,15 +141,19 @@ test('the Kubernetes manifests refer to what exists, and start the workers', () 
     parseAllDocuments(read(`kubernetes/${file}`)).map((document) => Manifest.parse(document.toJS())),
   );
   const settings = manifests.find(({ kind }) => kind === 'ConfigMap');
-  checkVariables(Object.keys(z.record(z.string(), z.string()).parse(settings?.['data'])));
+  const variables = z.record(z.string(), z.string()).parse(settings?.['data']);
+  checkVariables(Object.keys(variables));
   for (const { spec } of workloadsOf(manifests)) {
     const { template, selector, volumeClaimTemplates } = spec;
     expect(template.metadata.labels).toMatchObject(selector.matchLabels);
     const [{ image, args, ports, volumeMounts, startupProbe, livenessProbe }] = template.spec.containers;
     expect(images.map(({ name }) => name)).toContain(image);
     expect(checkCommand(args)).toBeUndefined();
-    for (const { httpGet } of [startupProbe, livenessProbe])
-      expect(ports.map(({ name }) => name)).toContain(httpGet.port);
+    for (const { httpGet } of [startupProbe, livenessProbe]) expect(httpGet.port).toBe(ports[0].name);
+    const port = `${ports[0].containerPort}`;
+    expect(template.metadata.annotations).toEqual({ 'prometheus.io/scrape': 'true', 'prometheus.io/port': port });
+    const variable = `EVERSWIN_${args[1]?.toUpperCase()}_METRICS_ADDRESS`;
+    expect(variables).toHaveProperty(variable, `0.0.0.0:${port}`);
     const volumes = [...template.spec.volumes, ...volumeClaimTemplates.map(({ metadata }) => metadata)];
     expect(volumes.map(({ name }) => name).sort()).toEqual(volumeMounts.map(({ name }) => name).sort());
     expect(volumeMounts).toContainEqual({ name: 'home', mountPath: '/var/lib/everswin' });
