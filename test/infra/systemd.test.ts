@@ -36,6 +36,15 @@ test.each(units)('%s runs as its own user, restarts, and starts the worker itsel
   expect(findProblem({ text: command, isProse: false })).toBeUndefined();
 });
 
+test('everswin.env sets variables that the workers read and the documentation describes', () => {
+  const lines = readFileSync(projectFile('infra/systemd/everswin.env'), 'utf8').split('\n');
+  const names = lines.flatMap((line) => /^#?([A-Z]\w+)=/.exec(line)?.slice(1) ?? []);
+  const documented = ['deploy', 'monitoring']
+    .map((page) => readFileSync(projectFile(`docs/${page}.md`), 'utf8'))
+    .join();
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(documented))).toEqual([]);
+});
+
 test('a restart of the GPU worker leaves its trainer running, with its files', () => {
   const settings = readUnit('everswin-gpu');
   expect(settings['KillMode']).toEqual(['process']);
