@@ -19,5 +19,9 @@ export const SpeedSwitches = z.strictObject({
     .boolean()
     .describe('Validates in half precision; the final test keeps full precision.')
     .default(false),
+  fewerSyncs: z
+    .boolean()
+    .describe('Computes targets and losses with fewer waits for the GPU; the results are the same bits.')
+    .default(false),
 });
 export type SpeedSwitches = z.infer<typeof SpeedSwitches>;

@@ -7,6 +7,8 @@ export const activeSwitches = (speed: SpeedSwitches): string[] =>
     .map(([name]) => name)
     .sort();
 
-/** Lists the enabled switches that may change the trained weights, which excludes those of validation. */
+const KEEP_WEIGHTS: readonly string[] = ['halfPrecisionValidation', 'fewerSyncs'] satisfies (keyof SpeedSwitches)[];
+
+/** Lists the enabled switches that may change the trained weights. */
 export const weightSwitches = (speed: SpeedSwitches): string[] =>
-  activeSwitches(speed).filter((name) => name !== ('halfPrecisionValidation' satisfies keyof SpeedSwitches));
+  activeSwitches(speed).filter((name) => !KEEP_WEIGHTS.includes(name));

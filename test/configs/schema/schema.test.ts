@@ -33,6 +33,7 @@ test('parseRunInput adds the defaults to a minimal input', () => {
         channelsLast: false,
         compileBackbone: false,
         halfPrecisionValidation: false,
+        fewerSyncs: false,
       },
       logEverySteps: 50,
       checkpoint: { everyMinutes: 10, keepLast: 3 },

@@ -43,7 +43,7 @@ test('gpu-check trains the recipe on a CPU with and without the speed switches',
   expect(check).toMatchObject({ recipe: 'cascade-mask-rcnn_swin-demo', device: 'cpu', batchPerGpu: 2, iterations });
   expect(check.variants.map(({ name, switches }) => [name, switches])).toEqual([
     ['stock', []],
-    ['fast', ['sdpaAttention', 'fusedAdamW', 'channelsLast']],
+    ['fast', ['fewerSyncs', 'sdpaAttention', 'fusedAdamW', 'channelsLast']],
   ]);
   for (const { seconds, losses, peakMemoryMib } of [measured('stock'), measured('fast')]) {
     expect([seconds.length, losses.length, peakMemoryMib]).toEqual([iterations, iterations, null]);
@@ -70,7 +70,7 @@ test('projected hours are epochs of COCO at the mean step time after the warm-up
 test('gpu-check prints a row and the switches of each variant, and the file with all results', () => {
   expect(output).toMatch(/^stock +\d+\.\d{3} +\d+\.\d{3} +\d+\.\d{2} +– +\d+\.\d +– +–$/m);
   expect(output).toMatch(/^fast +\d+\.\d{3} .* – +\d+\.\d +\S+ +\S+$/m);
-  expect(output).toContain('fast: sdpaAttention, fusedAdamW, channelsLast; 4 loader workers per GPU');
+  expect(output).toContain('fast: fewerSyncs, sdpaAttention, fusedAdamW, channelsLast; 4 loader workers per GPU');
   expect(output).toContain(`All results: ${folder}/check.json`);
 });
 

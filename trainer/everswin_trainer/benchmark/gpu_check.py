@@ -27,7 +27,7 @@ from everswin_trainer.system.atomic_file import read_json, write_json
 
 # Number of images in an epoch: those of train2017 with annotations.
 COCO_IMAGES = 117_266
-PROVED = ("sdpaAttention", "fusedAdamW", "channelsLast")
+PROVED = ("fewerSyncs", "sdpaAttention", "fusedAdamW", "channelsLast")
 IMAGE_FILES = 64
 MOST_WARM_UP = 20
 LOG_LINES = 20

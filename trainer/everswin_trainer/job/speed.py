@@ -12,6 +12,7 @@ class Speed:
     channels_last: bool = False
     compile_backbone: bool = False
     half_precision_validation: bool = False
+    fewer_syncs: bool = False
 
 
 # Names in the plan and their fields.
@@ -21,4 +22,5 @@ SWITCHES = {
     "channelsLast": "channels_last",
     "compileBackbone": "compile_backbone",
     "halfPrecisionValidation": "half_precision_validation",
+    "fewerSyncs": "fewer_syncs",
 }

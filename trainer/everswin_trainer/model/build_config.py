@@ -13,6 +13,7 @@ from everswin_trainer.job.control import TrainerControl
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.speed import Speed
 from everswin_trainer.model.converted_weights import SCHEME
+from everswin_trainer.model.fewer_syncs.types import use_fewer_syncs
 from everswin_trainer.model.recipe import flatten, milestones
 from everswin_trainer.model.weights import looks_like_safetensors
 
@@ -207,7 +208,7 @@ def _set_virtual_ranks(config: Config, plan: Plan, control: TrainerControl, warn
 
 
 def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -> None:
-    """Applies the switches of the optimizer and of validation; the runner applies those of the model."""
+    """Applies the switches that are configuration; the runner applies those of the built model."""
     config.speed = asdict(speed)
     optimizer = config.optim_wrapper.optimizer
     if speed.fused_adamw and optimizer.type == "AdamW":
@@ -219,6 +220,9 @@ def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -
     elif speed.half_precision_validation:
         # The final test stays in fp32.
         config.val_cfg.fp16 = True
+    if speed.fewer_syncs:
+        use_fewer_syncs(config.model)
+        config.default_hooks.runtime_info = {"type": "LossesHook"}
 
 
 def _leave_mixed_precision(config: Config, why: str, warnings: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Computes Swin's window attention with scaled_dot_product_attention, without the attention matrix in memory."""
+"""Computes Swin's window attention with scaled_dot_product_attention."""
 
 import torch
 import torch.nn.functional as F
@@ -18,21 +18,22 @@ class SdpaWindowMSA(WindowMSA):
         mask is (windows, tokens, tokens), or None if the windows are not shifted.
         """
         windows, tokens, channels = x.shape
-        heads = (windows, tokens, 3, self.num_heads, channels // self.num_heads)
-        query, key, value = self.qkv(x).reshape(heads).permute(2, 0, 3, 1, 4).unbind(0)
+        heads, width = self.num_heads, channels // self.num_heads
+        qkv = self.qkv(x).reshape(windows, tokens, 3, heads, width).permute(2, 0, 3, 1, 4)
+        bias = self._position_bias(tokens)
+        if mask is not None:
+            # The windows are grouped by image: as heads of one window per image, they share a bias that broadcasts.
+            bias = (bias + mask.unsqueeze(1)).reshape(1, -1, tokens, tokens)
+            qkv = qkv.reshape(3, windows // len(mask), len(mask) * heads, tokens, width)
         dropout = self.attn_drop.p if self.training else 0.0
-        bias = self._bias(mask, windows, tokens)
-        attended = F.scaled_dot_product_attention(query, key, value, bias, dropout, scale=self.scale)
-        return self.proj_drop(self.proj(attended.transpose(1, 2).reshape(windows, tokens, channels)))
+        attended = F.scaled_dot_product_attention(*qkv.unbind(0), bias, dropout, scale=self.scale)
+        attended = attended.reshape(windows, heads, tokens, width).transpose(1, 2)
+        return self.proj_drop(self.proj(attended.reshape(windows, tokens, channels)))
 
-    def _bias(self, mask: Tensor | None, windows: int, tokens: int) -> Tensor:
-        """Returns the sum of position bias and mask, (1 or windows, heads, tokens, tokens)."""
+    def _position_bias(self, tokens: int) -> Tensor:
+        """Returns the position bias, (1, heads, tokens, tokens)."""
         places = self.relative_position_index.view(-1)
-        bias = self.relative_position_bias_table[places].view(tokens, tokens, -1).permute(2, 0, 1).unsqueeze(0)
-        if mask is None:
-            return bias
-        # The windows are grouped by image.
-        return (bias + mask.unsqueeze(1)).repeat(windows // mask.shape[0], 1, 1, 1)
+        return self.relative_position_bias_table[places].view(tokens, tokens, -1).permute(2, 0, 1).unsqueeze(0)
 
 
 def use_sdpa_attention(model: torch.nn.Module) -> int:

@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 
 from everswin_trainer.metrics.coco_scores import scores_of_validation
 from everswin_trainer.training.context import Context
+from everswin_trainer.training.losses_hook import fetch
 from everswin_trainer.training.message_hub import limit
 
 BYTES_PER_MEBIBYTE = 1 << 20
@@ -55,7 +56,7 @@ class ProgressHook(Hook):
         done = runner.iter + 1
         epoch_ends = done % len(runner.train_dataloader) == 0
         if self._progress and (epoch_ends or done % self._context.plan.log_every_steps == 0):
-            losses = {name: float(value.detach()) for name, value in (outputs or {}).items()}
+            losses = fetch(outputs)
             step_seconds, data_seconds = self._clock.means()
             self._progress.write(
                 "step",

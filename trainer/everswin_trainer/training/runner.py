@@ -8,6 +8,16 @@ from mmengine.runner import Runner
 
 from everswin_trainer.job.speed import Speed
 from everswin_trainer.model.accelerate import accelerate, use_channels_last, use_contiguous_format
+from everswin_trainer.model.fewer_syncs import (  # noqa: F401  (register what build_config names)
+    assigning,
+    box_heads,
+    losses,
+    mask_targets,
+    roi_features,
+    rpn_head,
+    sampling,
+)
+from everswin_trainer.training import losses_hook  # noqa: F401
 from everswin_trainer.training.state import bare_model, restore
 
 

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from recipe_files import fill_registries
 from torch import Tensor
 
@@ -62,6 +63,44 @@ def test_sdpa_equals_mmdetection_for_shifted_and_padded_images(shift: int, size:
     torch.manual_seed(0)
     stock, ours = pair(ShiftWindowMSA(48, 3, 7, shift_size=shift))
     require_equal(stock, ours, torch.randn(2, size[0] * size[1], 48), size)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_sdpa_with_a_broadcast_bias_equals_a_bias_per_window_in_every_bit(dtype: torch.dtype, images: int) -> None:
+    torch.manual_seed(0)
+    _, ours = pair(WindowMSA(96, 3, (7, 7)).to(dtype))
+    windows, tokens, channels = 6 * images, 49, 96
+    mask = torch.where(torch.rand(6, tokens, tokens) > 0.7, -100.0, 0.0).to(dtype)
+
+    def with_bias_per_window(x: Tensor) -> Tensor:
+        # Contiguous as the product's: products of strided matrices may differ in the last digit.
+        qkv = ours.qkv(x).reshape(windows, tokens, 3, 3, 32).permute(2, 0, 3, 1, 4).contiguous()
+        bias = ours.relative_position_bias_table[ours.relative_position_index.view(-1)].view(tokens, tokens, 3)
+        bias = (bias.permute(2, 0, 1).unsqueeze(0) + mask.unsqueeze(1)).repeat(images, 1, 1, 1)
+        attended = F.scaled_dot_product_attention(*qkv, bias, scale=ours.scale)
+        return ours.proj(attended.transpose(1, 2).reshape(windows, tokens, channels))
+
+    x = torch.randn(windows, tokens, channels, dtype=dtype)
+    results = []
+    for forward in (with_bias_per_window, lambda x: ours(x, mask)):
+        ours.zero_grad()
+        given = x.clone().requires_grad_()
+        output = forward(given)
+        output.square().sum().backward()
+        results.append([output.detach(), given.grad, *(one.grad.clone() for one in ours.parameters())])
+    assert [(one - other).abs().max().item() for one, other in zip(*results, strict=True)] == [0.0] * len(results[0])
+
+
+def test_the_bias_of_shifted_windows_is_not_repeated_per_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    biases: list[Tensor] = []
+    attend = F.scaled_dot_product_attention
+    monkeypatch.setattr(
+        F, "scaled_dot_product_attention", lambda *args, **kwargs: (biases.append(args[3]), attend(*args, **kwargs))[1]
+    )
+    _, ours = pair(WindowMSA(96, 3, (7, 7)))
+    ours(torch.randn(3 * 6, 49, 96), torch.zeros(6, 49, 49))
+    assert [bias.shape for bias in biases] == [(1, 6 * 3, 49, 49)]
 
 
 def test_sdpa_keeps_custom_scales_and_missing_biases() -> None:

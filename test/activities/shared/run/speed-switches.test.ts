@@ -23,8 +23,11 @@ test('each set of switches has its own plan hash', () => {
   expect(new Set(sets.map((one) => planHash(withSpeed(one)))).size).toBe(sets.length);
 });
 
-test('a validation switch does not change the plan hash', () => {
-  const changed = withSpeed({ halfPrecisionValidation: true });
-  expect(planHash(changed)).toBe(planHash(miniPlan));
-  expect(comparePlans(miniPlan, changed)).toEqual([]);
-});
+test.each(['halfPrecisionValidation', 'fewerSyncs'] as const)(
+  '%s keeps the weights, so it keeps the plan hash',
+  (name) => {
+    const changed = withSpeed({ [name]: true });
+    expect(planHash(changed)).toBe(planHash(miniPlan));
+    expect(comparePlans(miniPlan, changed)).toEqual([]);
+  },
+);
