@@ -83,6 +83,7 @@ export const ownWorkflows = `TaskQueue = '${taskQueues.control}'`;
 
 /** Matches the `host:port` of a server. */
 export const addressPattern = /^[^\s/]+:(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])$/;
+export const expectedAddress = 'Expected HOST:PORT without http://, and a port from 1 to 65535';
 
 /** Environment variable with the token for retraining requests over HTTP. Only the process that serves them gets it. */
 export const hookTokenVariable = 'EVERSWIN_HOOK_TOKEN';

@@ -6,15 +6,23 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import type { NotificationTarget } from '../activities/notify/notification-target.ts';
 import { defaultDeployment } from '../configs/deployment.ts';
-import { addressPattern, codecTokenVariable, deploymentPattern, hookTokenVariable } from '../configs/names.ts';
+import {
+  addressPattern,
+  codecTokenVariable,
+  deploymentPattern,
+  expectedAddress,
+  hookTokenVariable,
+} from '../configs/names.ts';
 import { listProblems } from '../configs/parse-input.ts';
 import { homeFolders } from '../configs/paths.ts';
 import { HostName, TrainerVersions, type CodeVersion, type Versions } from '../configs/schema/index.ts';
 
+const Address = z.string().regex(addressPattern, { error: ({ input }) => `${expectedAddress}, got "${input}"` });
+
 /** Environment variables of a worker. No other module reads process.env. */
 const WorkerEnv = z.object({
   /** Without it, a command uses the stack of this folder. */
-  TEMPORAL_ADDRESS: z.string().regex(addressPattern, 'Expected HOST:PORT').optional(),
+  TEMPORAL_ADDRESS: Address.optional(),
   TEMPORAL_PROFILE: z.string().optional(),
   TEMPORAL_CONFIG_FILE: z.string().optional(),
   /** The SDK reads any other text as false, and would send an API key without TLS. */
@@ -41,9 +49,9 @@ const WorkerEnv = z.object({
   /** Artifact store whose model registry the pages show: `local` or `s3://BUCKET/PREFIX`. */
   EVERSWIN_MODELS_STORE: z.string().default('local'),
   /** Address at which the control worker serves Prometheus metrics; without it, nowhere. */
-  EVERSWIN_CONTROL_METRICS_ADDRESS: z.string().regex(addressPattern, 'Expected HOST:PORT').optional(),
+  EVERSWIN_CONTROL_METRICS_ADDRESS: Address.optional(),
   /** Address at which the GPU worker serves Prometheus metrics; without it, nowhere. */
-  EVERSWIN_GPU_METRICS_ADDRESS: z.string().regex(addressPattern, 'Expected HOST:PORT').optional(),
+  EVERSWIN_GPU_METRICS_ADDRESS: Address.optional(),
   /** Folder of the GPU leases, shared by all workers of the machine. */
   EVERSWIN_GPU_FOLDER: z.string().optional(),
   /** Name of this machine in run files, the same for all its workers. Adds a task queue for this machine. */

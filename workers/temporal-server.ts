@@ -1,8 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { ConnectionOptions, TLSConfig } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { addressPattern, namespace as defaultNamespace } from '../configs/names.ts';
+import { addressPattern, expectedAddress, namespace as defaultNamespace } from '../configs/names.ts';
+import { errorMessage, systemErrorCode } from '../activities/shared/errors/coded-error.ts';
 import { readEncryptionKeys, type EncryptionKeys } from './encryption-keys.ts';
 import { readEnv, readVariables } from './env.ts';
 
@@ -43,10 +44,11 @@ export function readTemporalSettings(): TemporalSettings {
   // The SDK ignores a configuration file that does not exist.
   if (TEMPORAL_CONFIG_FILE !== undefined && !existsSync(TEMPORAL_CONFIG_FILE))
     throw invalid(`the file of TEMPORAL_CONFIG_FILE does not exist: ${TEMPORAL_CONFIG_FILE}`);
+  checkFiles();
   const { namespace = defaultNamespace, connectionOptions } = loadSettings();
   const { address, apiKey, tls, metadata } = connectionOptions;
   if (address !== undefined && !addressPattern.test(address))
-    throw invalid(`expected the address as HOST:PORT, got ${address}`);
+    throw invalid(`the address is "${address}". ${expectedAddress}`);
   if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey))
     throw invalid('the API key holds a space, a line break or another character that no key has');
   if (typeof tls === 'object' && tls !== null) checkTls(tls);
@@ -60,6 +62,26 @@ export function readTemporalSettings(): TemporalSettings {
     source: TEMPORAL_ADDRESS === undefined ? 'temporal.toml' : 'TEMPORAL_ADDRESS',
   };
 }
+
+/** Reads the files of the variables, because the SDK does not say which variable names a file that it cannot read. */
+function checkFiles(): void {
+  for (const [variable, path] of Object.entries(readVariables())) {
+    if (!/^TEMPORAL_TLS_\w+_PATH$/.test(variable)) continue;
+    try {
+      readFileSync(path);
+    } catch (error) {
+      throw invalid(
+        `cannot read the file of ${variable}, ${path}: ${readProblems[systemErrorCode(error) ?? ''] ?? errorMessage(error)}`,
+      );
+    }
+  }
+}
+
+const readProblems: Record<string, string> = {
+  ENOENT: 'it does not exist',
+  EISDIR: 'it is a folder',
+  EACCES: 'this user has no permission',
+};
 
 function loadSettings(): ReturnType<typeof loadClientConnectConfig> {
   const overrideEnvVars = readVariables();

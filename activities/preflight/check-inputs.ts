@@ -40,8 +40,8 @@ function checkFiles(name: string, id: string, files: readonly CatalogFile[], mis
   const sizes = groupByTransfer(missing).map(([transfer, group]) => `${formatBytes(sumBytes(group))} ${transfer}`);
   const message =
     missing.length === 0
-      ? `${id}: all ${files.length} files are stored`
-      : `${id}: ${sizes.join(', ')} in ${missing.length} of ${files.length} files${rest}`;
+      ? `${id}: ${files.length === 1 ? 'its file is' : `all ${files.length} files are`} stored`
+      : `${id}: ${sizes.join(', ')} in ${files.length === 1 ? '1 file' : `${missing.length} of ${files.length} files`}${rest}`;
   return { name, verdict: 'ok', message, remedy: null };
 }
 

@@ -1,8 +1,10 @@
 import { Command, Help, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import packageJson from '../../package.json' with { type: 'json' };
+import { findSimilar } from '../../configs/schema/did-you-mean.ts';
 import { addControlCommands } from './commands/control-commands.ts';
 import { addMachineCommands } from './commands/machine-commands.ts';
 import { addModelCommands } from './commands/model-commands.ts';
+import { examples } from './commands/options.ts';
 import { addRunCommands } from './commands/run-commands.ts';
 import { addStackCommands } from './commands/stack-commands.ts';
 
@@ -24,9 +26,28 @@ export function createProgram(): Command {
   addControlCommands(program);
   addModelCommands(program);
   addMachineCommands(program);
-  program.helpCommand('help [command]', 'show the help of a command');
+  program
+    .command('help')
+    .summary('show the help of a command')
+    .description('Shows the help of a command.')
+    .argument('[command...]', 'name of the command, and of its action')
+    .addHelpText('after', examples('everswin help start', 'everswin help schedule apply'))
+    .action((names) => showHelp(program, names));
   nameHelpAfterErrors(program, 'everswin');
   return program;
+}
+
+/** Shows the help of a command. Commander's own help command ignores a name that it does not know. */
+function showHelp(command: CommandUnknownOpts, [name, ...actions]: string[]): void {
+  if (name === undefined) return command.help();
+  const child = command.commands.find((one) => one.name() === name);
+  if (child !== undefined) return showHelp(child, actions);
+  const similar = findSimilar(
+    name,
+    command.commands.map((one) => one.name()),
+  );
+  const suggestion = similar === undefined ? '' : `\n(Did you mean ${similar}?)`;
+  return command.error(`error: unknown command '${name}'${suggestion}`, { code: 'commander.unknownCommand' });
 }
 
 /** Omits `[options]`, which would leave too little room for the summaries. */

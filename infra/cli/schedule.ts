@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import { ScheduleNotFoundError, type Client } from '@temporalio/client';
 import { retrainId } from '../../configs/names.ts';
 import { ModelName } from '../../configs/schema/index.ts';
 import { applySchedule, formatSchedule } from '../client/retrain-schedule.ts';
@@ -33,17 +33,27 @@ export async function act(
 ): Promise<void> {
   const model = ModelName.safeParse(name);
   if (!model.success) throw new UsageError(`Expected the name of a model, got "${name}".`);
-  await withClient(address, async (client) => {
-    const handle = client.schedule.getHandle(retrainId(model.data));
-    if (action === 'pause') await handle.pause(why);
-    if (action === 'resume') await handle.unpause(why);
-    if (action === 'trigger') await handle.trigger();
-    if (action === 'remove') {
-      await handle.delete();
-      return console.log(`removed: ${retrainId(model.data)}`);
+  await withClient(address, async (client, { namespace }) => {
+    try {
+      await actOn(client, model.data, action, why);
+    } catch (cause) {
+      if (!(cause instanceof ScheduleNotFoundError)) throw cause;
+      const missing = `The model ${model.data} has no schedule in the namespace ${namespace}.`;
+      throw new Error(`${missing} Create one: everswin schedule apply FILE`, { cause });
     }
-    await show(client, model.data);
   });
+}
+
+async function actOn(client: Client, model: string, action: ScheduleAction, why?: string): Promise<void> {
+  const handle = client.schedule.getHandle(retrainId(model));
+  if (action === 'pause') await handle.pause(why);
+  if (action === 'resume') await handle.unpause(why);
+  if (action === 'trigger') await handle.trigger();
+  if (action === 'remove') {
+    await handle.delete();
+    return console.log(`removed: ${retrainId(model)}`);
+  }
+  await show(client, model);
 }
 
 const show = async (client: Client, model: string): Promise<void> =>

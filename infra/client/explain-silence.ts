@@ -44,7 +44,7 @@ export async function explainSilence({ handle, taskQueue, seconds }: SilentWorkf
   }
   const [running] = workers;
   if (running === undefined) {
-    const message = `No control worker${ofDeployment} answered within ${seconds} s. Start one: everswin up. If one is running, its log is .everswin/logs/control-worker.log.`;
+    const message = `No control worker${ofDeployment} answered within ${seconds} s. Start one: everswin up, or for a shared server: everswin worker control. If one is running, check its log; everswin up writes .everswin/logs/control-worker.log.`;
     return { message, isRunning: false };
   }
   const { host, pid, state } = running;

@@ -47,9 +47,22 @@ export async function applySchedule(
       pauseOnFailure: true,
     },
   };
-  const handle = client.schedule.getHandle(scheduleId);
   try {
-    await handle.update(({ state }) => ({ ...schedule, state }));
+    return await updateOrCreate(client, scheduleId, schedule);
+  } catch (error) {
+    // The SDK throws it for an argument that the server refuses.
+    if (!(error instanceof TypeError)) throw error;
+    throw new Error(`The server refuses the schedule: ${error.message}. Correct --every or --cron.`, { cause: error });
+  }
+}
+
+async function updateOrCreate(
+  client: Client,
+  scheduleId: string,
+  schedule: RetrainSchedule,
+): Promise<'created' | 'changed'> {
+  try {
+    await client.schedule.getHandle(scheduleId).update(({ state }) => ({ ...schedule, state }));
     return 'changed';
   } catch (error) {
     if (!(error instanceof ScheduleNotFoundError)) throw error;

@@ -164,8 +164,8 @@ test('a namespace that does not exist is named with the command that creates it'
 
 test.each([
   [{ TLS: 'yes' }, 'TEMPORAL_TLS'],
-  [{ ADDRESS: 'https://temporal.lab:7233' }, 'Expected HOST:PORT'],
-  [{ ADDRESS: '127.0.0.1:99999' }, 'Expected HOST:PORT'],
+  [{ ADDRESS: 'https://temporal.lab:7233' }, 'got "https://temporal.lab:7233"'],
+  [{ ADDRESS: '127.0.0.1:99999' }, 'a port from 1 to 65535'],
   [{ API_KEY: 'line\nbreak' }, 'the API key holds a space, a line break'],
   [
     { CONFIG_FILE: '/nowhere/temporal.toml' },
@@ -173,7 +173,11 @@ test.each([
   ],
   [{ PROFILE: 'lab' }, "Profile 'lab' not found"],
   [{ TLS_CLIENT_CERT_PATH: tlsFile('client.pem') }, 'a client certificate needs both'],
-  [{ TLS_SERVER_CA_CERT_PATH: '/nowhere/ca.pem' }, '/nowhere/ca.pem'],
+  [
+    { TLS_SERVER_CA_CERT_PATH: '/nowhere/ca.pem' },
+    'cannot read the file of TEMPORAL_TLS_SERVER_CA_CERT_PATH, /nowhere/ca.pem: it does not exist',
+  ],
+  [{ TLS_CLIENT_KEY_PATH: '/' }, 'cannot read the file of TEMPORAL_TLS_CLIENT_KEY_PATH, /: it is a folder'],
   [{ TLS_SERVER_CA_CERT_PATH: tlsFile('create.sh') }, 'the CA certificate of the server is not a valid PEM file'],
   [clientCertificate('client-expired'), 'the client certificate (CN=worker) expired on'],
   [

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { addressPattern } from '../../../configs/names.ts';
+import { addressPattern, expectedAddress } from '../../../configs/names.ts';
 
 export const addressOption = () =>
   new Option(
@@ -18,7 +18,7 @@ export const examples = (...lines: string[]): string =>
 
 function parseAddress(text: string): string {
   if (addressPattern.test(text)) return text;
-  throw new InvalidArgumentError('Expected HOST:PORT, such as 127.0.0.1:7233.');
+  throw new InvalidArgumentError(`${expectedAddress}, such as 127.0.0.1:7233.`);
 }
 
 /** Parses a whole number, 1 or more. */
@@ -60,6 +60,28 @@ export function parseSteps(text: string): { first: number; last: number } {
   const [, first = 0, last = 0] = (/^(\d+)\.\.(\d+)$/.exec(text) ?? []).map(Number);
   if (first >= 1 && last >= first) return { first, last };
   throw new InvalidArgumentError('Expected FIRST..LAST, such as 101..150.');
+}
+
+/** Parses an interval of a schedule. */
+export function parseInterval(text: string): string {
+  if (/^[1-9]\d{0,3}(?:s|m|h|d|w)$/.test(text)) return text;
+  throw new InvalidArgumentError('Expected a number and a unit (s, m, h, d or w), such as 24h or 30m.');
+}
+
+/** Parses the form of a cron expression. The server checks its values. */
+export function parseCron(text: string): string {
+  const fields = text.trim().split(/\s+/);
+  if (fields.length === 5 && fields.every((field) => /^[\w*/,?-]+$/.test(field))) return text;
+  throw new InvalidArgumentError("Expected five fields in quotes, such as '0 3 * * 1' for Mondays at 3:00.");
+}
+
+/** Parses a time zone. */
+export function parseTimeZone(text: string): string {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: text }).resolvedOptions().timeZone;
+  } catch {
+    throw new InvalidArgumentError('Expected an IANA time zone, such as Europe/Berlin.');
+  }
 }
 
 /** Parses the address of a web page. */

@@ -1,5 +1,15 @@
 import { Option, type Command } from '@commander-js/extra-typings';
-import { addressOption, deviceOption, examples, noWaitOption, parseCount, parseSeed } from './options.ts';
+import {
+  addressOption,
+  deviceOption,
+  examples,
+  noWaitOption,
+  parseCount,
+  parseCron,
+  parseInterval,
+  parseSeed,
+  parseTimeZone,
+} from './options.ts';
 
 /** Adds the commands that start trainings and tests. */
 export function addRunCommands(program: Command): void {
@@ -109,9 +119,9 @@ function addScheduleCommands(program: Command): void {
     .command('apply')
     .description('create or change the schedule of a model')
     .argument('<file>', 'retraining input, JSON')
-    .option('--every <interval>', 'interval, such as 24h or 30m')
-    .option('--cron <expression>', 'cron expression of five fields')
-    .option('--time-zone <zone>', 'time zone of the cron expression, such as Europe/Berlin', 'UTC')
+    .option('--every <interval>', 'interval, such as 24h or 30m', parseInterval)
+    .option('--cron <expression>', 'cron expression of five fields', parseCron)
+    .option('--time-zone <zone>', 'time zone of the cron expression, such as Europe/Berlin', parseTimeZone, 'UTC')
     .addOption(addressOption())
     .addHelpText(
       'after',

@@ -273,12 +273,12 @@ test('checkInputs reports new objects of a prefix, a complete copy, or invalid k
   await threeImages();
   const plan = { ...miniPlan, dataset: { ...miniPlan.dataset, id: 'own', archives: [imagesAt('images/')] } };
   const check = async () => (await checkInputs((files) => findMissing(files, place.context), plan))[0];
-  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 9.0 MB to download in 1 of 1 files' });
+  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 9.0 MB to download in 1 file' });
   await prepareFile(imagesAt('images/'), place.context);
-  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: all 1 files are stored' });
+  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: its file is stored' });
   await put('images/d.jpg', Buffer.alloc(2_000_000));
   place.requests.length = 0;
-  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 2.0 MB to download in 1 of 1 files' });
+  expect(await check()).toMatchObject({ verdict: 'ok', message: 'own: 2.0 MB to download in 1 file' });
   expect(fetched()).toEqual([]);
   await put('images/D.jpg', 'twin');
   expect(await check()).toMatchObject({ verdict: 'error', message: expect.stringContaining('only in case') as string });

@@ -19,7 +19,7 @@ test('checkInputs copies local files, packs local folders, and downloads the res
   const plan = planOf(['https://a/b.zip', 'file:///images/', 'file:///a.json', 'file:///b.json'], '/best.pth');
   expect((await check(plan)).map(({ message }) => message)).toEqual([
     'own: 6.0 MB to copy, 3.0 MB to pack, 3.0 MB to download in 4 of 4 files',
-    '/best.pth: 3.0 MB to copy in 1 of 1 files',
+    '/best.pth: 3.0 MB to copy in 1 file',
   ]);
 });
 

@@ -58,9 +58,15 @@ describe('everswin --help', () => {
   );
 });
 
-// cspell:ignore strat promot fersh
+// cspell:ignore strat promot fersh pauze aply
 test.each([
   [['strat'], 2, "unknown command 'strat'\n(Did you mean start?)\n`everswin --help` lists the commands."],
+  [['help', 'pauze'], 2, "unknown command 'pauze'\n(Did you mean pause?)\n`everswin --help` lists the commands."],
+  [['help', 'schedule', 'aply'], 2, "unknown command 'aply'\n(Did you mean apply?)\n`everswin schedule --help`"],
+  [['schedule', 'apply', 'a.json', '--every', '5x'], 2, 'Expected a number and a unit (s, m, h, d or w)'],
+  [['schedule', 'apply', 'a.json', '--cron', 'bad'], 2, "Expected five fields in quotes, such as '0 3 * * 1'"],
+  [['schedule', 'apply', 'a.json', '--time-zone', 'Mars'], 2, 'Expected an IANA time zone, such as Europe/Berlin.'],
+  [['status', '--address', 'lab:99999'], 2, 'a port from 1 to 65535, such as 127.0.0.1:7233.'],
   [['models', 'promot'], 2, "unknown command 'promot'\n(Did you mean promote?)"],
   [['start', '--fersh', 'x.json'], 2, "unknown option '--fersh'\n(Did you mean --fresh?)\n`everswin start --help`"],
   [['start'], 2, "missing required argument 'file'"],

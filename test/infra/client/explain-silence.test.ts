@@ -77,7 +77,7 @@ test('explainSilence distinguishes a slow worker, a dead one and a queue without
   worker.kill('SIGKILL');
   await exited;
   expect((await silence('everswin')).message).toMatch(
-    /^No control worker answered within 10 s\. Start one: everswin up\./,
+    /^No control worker answered within 10 s\. Start one: everswin up, or for a shared server: everswin worker control\./,
   );
 });
 

@@ -14,6 +14,15 @@ import { waitForRun } from '../../../activities/retrain/wait-for-run.ts';
 const run = omitRunName(miniInput);
 const inputOf = (model: string) => RetrainInput.parse({ version: 1, model, run });
 
+test('applySchedule names what the server refuses', async () => {
+  await withWorkers({}, async (client) => {
+    const timing = { every: undefined, cron: '99 3 * * 1', timeZone: 'UTC' };
+    await expect(applySchedule(client, inputOf('refused'), timing)).rejects.toThrow(
+      'The server refuses the schedule: Minute is not in range [0-59]. Correct --every or --cron.',
+    );
+  });
+});
+
 test('applySchedule creates, then updates; trainings longer than the interval do not overlap', async () => {
   let running = 0;
   let maxRunning = 0;
