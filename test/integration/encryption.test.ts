@@ -15,6 +15,7 @@ import { explainSilence } from '../../infra/client/explain-silence.ts';
 import { formatKeylessWorkers } from '../../infra/client/keyless-workers.ts';
 import { applySchedule } from '../../infra/client/retrain-schedule.ts';
 import { startRun } from '../../infra/client/start-run.ts';
+import { findFreePorts } from '../../infra/stack/free-port.ts';
 import { startCodecServer } from '../../infra/pages/codec-server.ts';
 import { connect } from '../../workers/connect.ts';
 import { parseEncryptionKeys, readEncryptionKeys } from '../../workers/encryption-keys.ts';
@@ -34,9 +35,9 @@ const secrets = {
   EVERSWIN_NOTIFY_OPS_URL: 'https://127.0.0.1:9/canary-url',
   EVERSWIN_NOTIFY_OPS_SECRET: 'canary-secret-0123456789',
   [hookTokenVariable]: 'canary-token-0123456789-0123456789-0123456789',
-  AWS_SECRET_ACCESS_KEY: 'canary-secret-access-key',
+  AWS_SECRET_ACCESS_KEY: 'canary-access-key',
 };
-const secretTexts = [keys.k1, keys.k2, 'canary-url', 'canary-secret', 'canary-token'];
+const secretTexts = [keys.k1, keys.k2, 'canary-url', 'canary-secret', 'canary-token', 'canary-access-key'];
 
 /** Texts of people: in run files, updates and triggers. */
 const canary = (name: string): string => `canary-${name}-${randomBytes(4).toString('hex')}`;
@@ -55,22 +56,8 @@ const who = canary('who');
 const why = canary('why');
 const scheduled = canary('scheduled');
 const stored = canary('stored');
-const texts = [
-  note,
-  dataset,
-  title,
-  backbone,
-  address,
-  image,
-  host,
-  field,
-  sender,
-  refused,
-  who,
-  why,
-  scheduled,
-  stored,
-];
+const settings = [note, dataset, title, backbone, address, image, host];
+const texts = [...settings, field, sender, refused, who, why, scheduled, stored];
 
 const subject = findSubject('mini');
 const plain = { ...subject.input('encrypted', 1), epochs: 30 };
@@ -98,9 +85,15 @@ const input = RunInput.parse({
 const retrain = (text: string) => RetrainInput.parse({ version: 1, model, run: { ...omitRunName(plain), note: text } });
 
 let stack: ChaosStack;
+let metricsAddresses: string[];
 beforeAll(async () => {
+  metricsAddresses = (await findFreePorts(2)).map((port) => `127.0.0.1:${port}`);
   for (const [name, value] of Object.entries(secrets)) vi.stubEnv(name, value);
+  const variables = ['EVERSWIN_CONTROL_METRICS_ADDRESS', 'EVERSWIN_GPU_METRICS_ADDRESS'];
+  for (const [index, name] of variables.entries()) vi.stubEnv(name, metricsAddresses[index]);
   stack = await startChaosStack(subject);
+  // Other workers must not use the same addresses.
+  for (const name of variables) vi.stubEnv(name, undefined);
 });
 afterAll(() => stack.stop(false));
 
@@ -119,9 +112,15 @@ async function readFiles(folder: string): Promise<[path: string, content: string
   );
 }
 
+/** Scrapes both workers. */
+async function readMetrics(): Promise<string> {
+  const scrapes = metricsAddresses.map(async (at) => (await fetch(`http://${at}/metrics`)).text());
+  return (await Promise.all(scrapes)).join('\n');
+}
+
 const found = (content: string, wanted: string[]): string[] => wanted.filter((text) => content.includes(text));
 
-test('history, database and logs contain nothing that people wrote, and no file a secret', async () => {
+test('history, database, logs and metrics contain nothing that people wrote, and no file a secret', async () => {
   const { client, home, bundle } = stack;
   const folder = runFolder(home, input.name);
   await mkdir(folder.root, { recursive: true });
@@ -132,6 +131,10 @@ test('history, database and logs contain nothing that people wrote, and no file 
   const update = await stopAfter([refused, sender]).catch((error: unknown) => error);
   expect(update).toBeInstanceOf(WorkflowUpdateFailedError);
   expect((update as WorkflowUpdateFailedError).cause?.message).toContain(refused);
+  const metrics = await until(async () => {
+    const text = await readMetrics();
+    return ['everswin_training_loss{', 'everswin_run_phase{'].every((name) => text.includes(name)) ? text : undefined;
+  });
   expect(await handle.result()).toMatchObject({ uri: expect.stringContaining('encrypted') as string });
   const invalid = await client.workflow.start(workflowTypes.trainDetector, {
     taskQueue: 'everswin',
@@ -169,7 +172,12 @@ test('history, database and logs contain nothing that people wrote, and no file 
   expect(database.some(([, content]) => content.includes('train:encrypted'))).toBe(true);
   for (const [path, content] of [...database, ...(await readFiles(folders.logs))])
     expect([path, found(content, texts)]).toEqual([path, []]);
+  expect([...texts, ...secretTexts]).toHaveLength(20);
+  for (const text of [metrics, await readMetrics()]) expect(found(text, [...texts, ...secretTexts])).toEqual([]);
   for (const [path, content] of await readFiles(home)) expect([path, found(content, secretTexts)]).toEqual([path, []]);
+  const report = (await readFiles(folder.report)).map(([, content]) => content).join('\n');
+  // For people: who changed the run. The report of a real data set also shows settings (docs/deploy.md).
+  expect(found(report, texts)).toEqual([sender]);
 });
 
 /** Runs a command as a person on another machine does. @param key empty: without any. */

@@ -1,17 +1,19 @@
 /** Worker Versioning on a real server, in a namespace of its own: a run moves to the current version, a pinned one stays. */
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { execa } from 'execa';
 import { afterEach, expect, inject, test, vi } from 'vitest';
-import { taskQueues } from '../../configs/names.ts';
+import { taskQueues, workflowId } from '../../configs/names.ts';
 import { startRun } from '../../infra/client/start-run.ts';
 import { connect, connectLazily } from '../../workers/connect.ts';
 import { createNamespace, prepareNamespace } from '../../workers/prepare-namespace.ts';
 import { formatVersion, readCurrentVersion, versioningOptions } from '../../workers/worker-version.ts';
-import { pinnedTemporal } from '../helpers/project.ts';
+import { pinnedTemporal, projectRoot } from '../helpers/project.ts';
 import '../helpers/quiet-runtime.ts';
 import { anAttempt, happyActivities, someMetrics, type StubbedActivities } from '../helpers/stub-activities.ts';
 import { temporalAddress } from '../helpers/temporal-address.ts';
@@ -42,6 +44,18 @@ const makeCurrent = (buildId: string) =>
     const { failed } = await execa(pinnedTemporal, [...argv.split(' '), ...options], { reject: false });
     return failed ? undefined : true;
   });
+
+/** Runs `everswin start --pinned`, which refuses the recipe of stubbed runs. */
+async function startPinned(name: string) {
+  const home = await mkdtemp(`${tmpdir()}/everswin-pinned-`);
+  const demo = await readFile(`${projectRoot}/configs/runs/demo.json`, 'utf8');
+  await writeFile(`${home}/run.json`, JSON.stringify({ ...(JSON.parse(demo) as object), name }));
+  const env = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, EVERSWIN_HOME: home };
+  const argv = ['start', `${home}/run.json`, '--pinned', '--no-wait'];
+  const result = await execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, ...argv], { env, reject: false });
+  await rm(home, { recursive: true });
+  return result;
+}
 
 async function readVersion(handle: WorkflowHandle): Promise<string | null | undefined> {
   const { versioningInfo } = (await handle.describe()).raw.workflowExecutionInfo ?? {};
@@ -91,13 +105,16 @@ test('a run moves to the version that is made current, and a pinned run stays', 
   };
 
   expect(await readCurrentVersion(client)).toBeUndefined();
+  expect((await startPinned('unpinned')).stderr).toContain('No version of the workers is current');
   const stopFirst = await startWorkers('1');
   await makeCurrent('1');
   const first = await readCurrentVersion(client);
   expect(first).toEqual({ deploymentName: 'everswin', buildId: '1' });
   const [moving, pinned] = [freshInput(), freshInput()];
   const { handle } = await startRun(client, moving);
-  const { handle: pinnedHandle } = await startRun(client, pinned, { pinnedTo: first });
+  const started = await startPinned(pinned.name);
+  expect([started.exitCode, started.stdout]).toEqual([0, expect.stringContaining('Started train:')]);
+  const pinnedHandle = client.workflow.getHandle(workflowId(pinned.name));
   await until(() => Promise.resolve(trained.length === 2 || undefined));
 
   const stopSecond = await startWorkers('2');
