@@ -4,7 +4,9 @@ import { evaluationId, evaluationRun, workflowId } from '../../configs/names.ts'
 import { parseRunInput } from '../../configs/parse-input.ts';
 import { readCurrentVersion } from '../../workers/worker-version.ts';
 import { findChangedSettings } from '../client/changed-settings.ts';
+import { findDroppedRun } from '../client/finished-runs.ts';
 import { followRun } from '../client/follow-run.ts';
+import { formatListedRun } from '../client/list-runs.ts';
 import { startRun } from '../client/start-run.ts';
 import { watchServer } from '../client/watch-server.ts';
 import { withClient } from '../client/with-client.ts';
@@ -35,6 +37,9 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
   const request = { ...input, fresh: input.fresh || fresh, force: input.force || force };
   const id = evaluate ? evaluationId(input.name) : workflowId(input.name);
   await withClient(address, async (client, server) => {
+    // A finished run stays finished when the retention of Temporal ends.
+    const dropped = await findDroppedRun(client, defaultHome(), id);
+    if (dropped !== undefined) return console.log(`${formatStart.finished(id)}\n${formatListedRun(dropped)}`);
     const pinnedTo = pinned ? await requireCurrentVersion(client) : undefined;
     const { handle, how } = await startRun(client, request, { evaluate, pinnedTo });
     if (how !== 'started') {

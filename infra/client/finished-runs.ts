@@ -1,3 +1,4 @@
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { listRunFolders } from '../../activities/pages/runs/list-runs.ts';
 import { readJson } from '../../activities/shared/files/json-file.ts';
 import { ignoreStorageErrors } from '../../activities/shared/files/storage-error.ts';
@@ -28,6 +29,19 @@ export async function listFinishedRuns(home: string, limit: number): Promise<Lis
 export async function findFinishedRun(home: string, id: string): Promise<ListedRun | undefined> {
   const run = (await listRunFolders(home)).find(({ runId, hasReport }) => hasReport && workflowIdOf(runId) === id);
   return run && readFinishedRun(home, run.runId);
+}
+
+/** Finds a finished run of a home that Temporal no longer has. */
+export async function findDroppedRun({ workflow }: Client, home: string, id: string): Promise<ListedRun | undefined> {
+  const finished = await findFinishedRun(home, id);
+  if (finished === undefined) return undefined;
+  try {
+    await workflow.getHandle(id).describe();
+    return undefined;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return finished;
+    throw error;
+  }
 }
 
 async function readFinishedRun(home: string, runId: string): Promise<ListedRun | undefined> {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { sampleReport } from '../../fixtures/sample-report.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
 
-test('status lists and shows a finished run that Temporal no longer has', async () => {
+test('status shows a finished run that Temporal no longer has, and start does not repeat it', async () => {
   const home = await mkdtemp(`${tmpdir()}/everswin-finished-`);
   const everswin = async (...argv: string[]) => {
     // The newest runs of all other tests would fill the list.
@@ -31,6 +31,12 @@ test('status lists and shows a finished run that Temporal no longer has', async 
   expect((await everswin('status', 'long-ago')).stdout).toMatch(
     new RegExp(`long-run:train:long-ago +completed +done +bbox AP 50\\.\\d+ +segm AP \\d+\\.\\d+ +${report}$`),
   );
+  const demo = await readFile(`${projectRoot}/configs/runs/demo.json`, 'utf8');
+  await writeFile(`${home}/run.json`, JSON.stringify({ ...(JSON.parse(demo) as object), name: 'long-ago' }));
+  const { exitCode, stdout } = await everswin('start', `${home}/run.json`, '--no-wait');
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain('long-run:train:long-ago has already finished. To train again, choose another name.');
+  expect(stdout).toContain(report);
   expect(await everswin('status', 'damaged')).toMatchObject({ exitCode: 1 });
   await rm(home, { recursive: true });
 });
