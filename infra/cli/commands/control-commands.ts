@@ -1,5 +1,5 @@
 import type { Command } from '@commander-js/extra-typings';
-import { addressOption, examples, parseCount } from './options.ts';
+import { addressOption, examples, parseCount, parseSeed } from './options.ts';
 
 const trainingArgument = ['<run>', 'name of a running training'] as const;
 
@@ -15,6 +15,18 @@ export function addControlCommands(program: Command): void {
     .addOption(addressOption())
     .addHelpText('after', examples('everswin status', 'everswin status swin-s-blog'))
     .action(async (run, options) => (await import('../status.ts')).status(run, options));
+  program
+    .command('logs')
+    .summary('print the log of a training or its test')
+    .description(
+      'Prints the end of the log that a run wrote last on this machine: of its training, or of its test. Needs no server.',
+    )
+    .argument('<run>', 'name of a run')
+    .option('--follow', 'print new lines until Ctrl-C')
+    .option('--rank <number>', 'rank whose log to print', parseSeed, 0)
+    .option('--lines <count>', 'number of lines', parseCount, 50)
+    .addHelpText('after', examples('everswin logs swin-s-blog --follow', 'everswin logs swin-s-blog --rank 3'))
+    .action(async (run, options) => (await import('../logs.ts')).logs(run, options));
   program
     .command('pause')
     .summary('save a checkpoint and free the GPUs until resume')

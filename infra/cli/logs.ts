@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
+import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.ts';
+import { RunName } from '../../configs/schema/index.ts';
+import { defaultHome } from '../stack/stack-options.ts';
+import { exitCodes, UsageError } from '../terminal/program.ts';
+import { waitForInterrupt } from '../terminal/wait-for-interrupt.ts';
+import { explainUnknownRun } from './unknown-run.ts';
+
+/** Interval at which a follower looks for the log of a new attempt, or of the test. */
+const searchMs = 1000;
+
+interface LogsOptions {
+  rank: number;
+  lines: number;
+  follow?: boolean | undefined;
+}
+
+/** Prints the end of the log that a run wrote last, of its training or its test. Needs no server. */
+export async function logs(runId: string, { rank, lines, follow = false }: LogsOptions): Promise<void> {
+  const home = defaultHome();
+  if (!RunName.safeParse(runId).success || !existsSync(runFolder(home, runId).root))
+    throw new UsageError(await explainUnknownRun(home, runId));
+  const run = runFolder(home, runId);
+  const log = await findLog(run, rank);
+  if (log === undefined) throw new UsageError(await explainNoLog(run, runId, rank));
+  if (!follow) return printLines(log, [`--lines=${lines}`]);
+  const interrupted = new AbortController();
+  void waitForInterrupt().then(() => interrupted.abort());
+  await followLogs(log, lines, () => findLog(run, rank), interrupted.signal);
+  process.exitCode = exitCodes.interrupted;
+}
+
+/** Follows one log until another one is newer. */
+async function followLogs(
+  first: string,
+  lines: number,
+  findNewest: () => Promise<string | undefined>,
+  interrupted: AbortSignal,
+): Promise<void> {
+  for (let log = first, begin = String(lines); !interrupted.aborted; begin = '+1') {
+    const replaced = new AbortController();
+    const printing = printLines(
+      log,
+      [`--lines=${begin}`, '--follow=name', '--retry'],
+      AbortSignal.any([replaced.signal, interrupted]),
+    );
+    const next = await findOther(log, findNewest, interrupted);
+    replaced.abort();
+    await printing;
+    log = next;
+  }
+}
+
+/** Waits until a run writes another log. @returns the same log when interrupted. */
+async function findOther(
+  log: string,
+  findNewest: () => Promise<string | undefined>,
+  interrupted: AbortSignal,
+): Promise<string> {
+  for (let newest: string | undefined = log; ; newest = await findNewest()) {
+    if (interrupted.aborted || (newest !== undefined && newest !== log)) return newest ?? log;
+    await sleep(searchMs, undefined, { signal: interrupted }).catch(() => undefined);
+  }
+}
+
+/** Prints lines of a file, without control characters, which a terminal would obey. */
+async function printLines(file: string, options: string[], stop?: AbortSignal): Promise<void> {
+  console.error(`==> ${file} <==`);
+  await execa('tail', [...options, '--', file], {
+    stdout: [withoutControlCharacters, 'inherit'],
+    stderr: 'ignore',
+    reject: stop === undefined,
+    buffer: false,
+    ...(stop && { cancelSignal: stop }),
+  });
+}
+
+function* withoutControlCharacters(line: unknown): Generator<string> {
+  yield String(line).replaceAll(/(?!\t)\p{Cc}/gu, '');
+}
+
+/** Returns the log that this rank wrote last; undefined if there is none. */
+async function findLog(run: RunFolder, rank: number): Promise<string | undefined> {
+  const found = (await listLogs(run)).filter((one) => one.rank === rank);
+  const dated = await Promise.all(
+    found.map(async ({ path }) => ({ path, changedMs: (await ignoreMissing(stat(path)))?.mtimeMs ?? 0 })),
+  );
+  return dated.sort((a, b) => b.changedMs - a.changedMs)[0]?.path;
+}
+
+async function explainNoLog(run: RunFolder, runId: string, rank: number): Promise<string> {
+  const ranks = [...new Set((await listLogs(run)).map((one) => one.rank))].sort((a, b) => a - b);
+  if (ranks.length > 0) return `Run ${runId} has no log of rank ${rank}. Ranks with a log here: ${ranks.join(', ')}.`;
+  return `Run ${runId} has no log in ${run.root}: its training has not started on this machine. Its state: everswin status ${runId}`;
+}
+
+/** Lists the logs of all ranks: of training and test, of each host, and of the newest attempts. */
+async function listLogs(run: RunFolder): Promise<{ rank: number; path: string }[]> {
+  const hosts = (await ignoreMissing(readdir(run.hosts))) ?? [];
+  // The test first, because two logs that were written at once have the same time.
+  const jobs = [run.test, run.train, ...hosts.map(run.host)];
+  return (await Promise.all(jobs.map(listLogsOfJob))).flat();
+}
+
+async function listLogsOfJob(job: JobFolder): Promise<{ rank: number; path: string }[]> {
+  const names = (await ignoreMissing(readdir(job.rankLogs))) ?? [];
+  const others = names.flatMap((name) => {
+    const rank = /^\d+-rank-(\d+)\.log$/.exec(name)?.[1];
+    return rank === undefined ? [] : [{ rank: Number(rank), path: `${job.rankLogs}/${name}` }];
+  });
+  return existsSync(job.log) ? [{ rank: 0, path: job.log }, ...others] : others;
+}
