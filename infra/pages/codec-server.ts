@@ -75,7 +75,8 @@ async function answer(
   response: ServerResponse,
   { codec, isKnown }: { codec: PayloadCodec; isKnown: (token: string) => boolean },
 ): Promise<Answer> {
-  const [, inPath, action] = /^(?:\/([^/?]+))?\/(encode|decode)$/.exec(request.url ?? '') ?? [];
+  // The UI adds `?preserveStorageRefs=true`.
+  const [, inPath, action] = /^(?:\/([^/?]+))?\/(encode|decode)(?:\?|$)/.exec(request.url ?? '') ?? [];
   const [, inHeader] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
   // First, so that callers without the token learn nothing.
   if (![inPath, inHeader].some((given) => given !== undefined && isKnown(given)))

@@ -39,6 +39,8 @@ test('the codec server encodes and decodes, with the token in the path or in the
   expect(JSON.stringify(encoded)).not.toContain(payload.data);
   const headers = { authorization: `Bearer ${token}`, 'x-namespace': 'default' };
   expect(await answerOf(await post('/decode', encoded, headers))).toEqual({ payloads: [payload, payload] });
+  const ofUi = await post(`/${token}/decode?preserveStorageRefs=true`, encoded, { origin: ui });
+  expect(await answerOf(ofUi)).toEqual({ payloads: [payload, payload] });
   expect(await answerOf(await post('/decode', { payloads: [payload] }, headers))).toEqual({ payloads: [payload] });
   expect(await answerOf(await post('/decode', { payloads: [] }, headers))).toEqual({ payloads: [] });
 });
