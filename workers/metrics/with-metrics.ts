@@ -68,7 +68,12 @@ const sdkMetrics = (bindAddress: string): TelemetryOptions['metrics'] => ({
 
 /** Installs the only Temporal runtime of this process. */
 const installRuntime = (telemetryOptions: TelemetryOptions): Runtime =>
-  Runtime.install({ logger: createLogger(), telemetryOptions, workerHeartbeatInterval });
+  Runtime.install({
+    logger: createLogger(),
+    // The native part of the SDK would print its own text to the console.
+    telemetryOptions: { ...telemetryOptions, logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} } },
+    workerHeartbeatInterval,
+  });
 
 /** @throws Error that says why the address cannot be used. */
 async function serve(variable: MetricsVariable, address: string, read: () => Promise<string>): Promise<() => void> {

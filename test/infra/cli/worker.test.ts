@@ -19,6 +19,7 @@ import {
   miniWeights,
   type MiniRun,
 } from '../../helpers/mini-run.ts';
+import { startKeyProxy } from '../../fixtures/key-proxy.ts';
 import { mockEnvironment } from '../../helpers/mock-environment.ts';
 import { projectRoot } from '../../helpers/project.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
@@ -29,6 +30,7 @@ const LogEntry = z.object({
   level: z.string(),
   message: z.string(),
   state: z.string().optional(),
+  sdkComponent: z.string().optional(),
 });
 
 /** Starts a trainer. Its activity ends, as when it is reset, and leaves the trainer running. */
@@ -76,6 +78,35 @@ test('a GPU worker leaves its trainer running on SIGTERM, and lets it save and s
     expect(await findLiveJob(run.folder.train)).toBeUndefined();
     expect(await readJson(run.folder.train.exit, TrainerExit)).toMatchObject({ reason: 'preempted' });
   } finally {
+    await run.remove();
+  }
+});
+
+test('the JSON log of a worker includes the entries of the native part of the SDK', async () => {
+  const run = await createMiniRun();
+  const proxy = await startKeyProxy(temporalAddress(), 'key');
+  const worker = execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, 'worker', 'gpu', '--device', 'cpu'], {
+    env: {
+      TEMPORAL_ADDRESS: proxy.address,
+      TEMPORAL_TLS: 'false',
+      TEMPORAL_API_KEY: 'key',
+      EVERSWIN_HOME: run.dependencies.home,
+      EVERSWIN_LOG_FORMAT: 'json',
+    },
+    reject: false,
+    all: true,
+  });
+  try {
+    for await (const line of worker.iterable({ from: 'all' })) {
+      const { state, level, message, sdkComponent } = LogEntry.parse(JSON.parse(line));
+      if (state === 'RUNNING') await proxy.close(); // the polls fail
+      if (sdkComponent !== 'core') continue;
+      expect([level, message]).toEqual(['WARN', expect.stringMatching(/poll/i)]);
+      break;
+    }
+  } finally {
+    worker.kill('SIGKILL');
+    await worker;
     await run.remove();
   }
 });
