@@ -223,6 +223,9 @@ def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -
     if speed.fewer_syncs:
         use_fewer_syncs(config.model)
         config.default_hooks.runtime_info = {"type": "LossesHook"}
+        if device == "cuda":
+            # A copy from pageable memory may wait for the GPU.
+            config.train_dataloader.pin_memory = True
 
 
 def _leave_mixed_precision(config: Config, why: str, warnings: list[str]) -> None:

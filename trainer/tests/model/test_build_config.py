@@ -230,6 +230,15 @@ def test_speed_switches_apply_to_training_and_validation_but_not_to_the_final_te
     assert fast.warnings == []
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_fewer_syncs_replaces_types_the_loss_hook_and_pageable_batches(data: PreparedData, device: str) -> None:
+    config = built(data, device=device, speed={**PLAN["speed"], "fewerSyncs": True}).config
+    assert config.model.rpn_head.type == "FewerSyncsRPNHead"
+    assert config.default_hooks.runtime_info == {"type": "LossesHook"}
+    # PyTorch warns about pinned memory without a GPU.
+    assert config.train_dataloader.get("pin_memory", False) == (device == "cuda")
+
+
 def test_a_speed_switch_without_effect_causes_a_warning(data: PreparedData) -> None:
     on_cpu = built(data, "s_blog", speed=FAST)
     assert on_cpu.config.val_cfg.get("fp16", False) is False

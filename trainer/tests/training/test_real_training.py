@@ -73,8 +73,12 @@ def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJ
 
 @pytest.fixture(scope="module")
 def interrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
-    """Run that is stopped in epoch 1, killed during a save in epoch 2, loses a validation, and is then completed."""
+    """Run that is stopped in epoch 1, killed during a save in epoch 2, loses a validation, and is then completed.
+
+    Unlike the uninterrupted run, it has the switch that must not change a bit.
+    """
     job = RealJob(tmp_path_factory.mktemp("interrupted"), data)
+    job.plan["speed"] = {**job.plan["speed"], "fewerSyncs": True}
     supervisor = job.train(1)
     job.wait_for_step(3)
     assert stop(supervisor) == 143, job.log_tail()

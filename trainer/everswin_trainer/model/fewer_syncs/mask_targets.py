@@ -34,7 +34,10 @@ class PaddedMasks(BitmapMasks):
     def on(self, device: torch.device) -> Tensor:
         """Returns the masks, uint8 (objects, height, width). Only the first call copies."""
         if self._on_device is None:
-            small = torch.from_numpy(self._unpadded.masks).to(device, non_blocking=True)
+            on_host = torch.from_numpy(self._unpadded.masks)
+            # A copy from pageable memory may wait for the GPU.
+            on_host = on_host.pin_memory() if device.type == "cuda" else on_host
+            small = on_host.to(device, non_blocking=True)
             padded = small.new_full((len(small), self.height, self.width), self._padding)
             padded[:, : small.shape[1], : small.shape[2]] = small
             self._on_device = padded
