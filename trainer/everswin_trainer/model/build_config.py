@@ -224,7 +224,7 @@ def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -
         use_fewer_syncs(config.model)
         config.default_hooks.runtime_info = {"type": "LossesHook"}
         if device == "cuda":
-            # A copy from pageable memory may wait for the GPU.
+            # A copy from memory that is not pinned may wait for the GPU.
             config.train_dataloader.pin_memory = True
 
 

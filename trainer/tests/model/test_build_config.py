@@ -231,7 +231,7 @@ def test_speed_switches_apply_to_training_and_validation_but_not_to_the_final_te
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_fewer_syncs_replaces_types_the_loss_hook_and_pageable_batches(data: PreparedData, device: str) -> None:
+def test_fewer_syncs_replaces_types_and_the_loss_hook_and_pins_batches(data: PreparedData, device: str) -> None:
     config = built(data, device=device, speed={**PLAN["speed"], "fewerSyncs": True}).config
     assert config.model.rpn_head.type == "FewerSyncsRPNHead"
     assert config.default_hooks.runtime_info == {"type": "LossesHook"}

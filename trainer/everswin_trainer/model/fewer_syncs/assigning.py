@@ -54,7 +54,8 @@ class FewerSyncsMaxIoUAssigner(MaxIoUAssigner):
     def assign_wrt_overlaps(self, overlaps: Tensor, gt_labels: Tensor) -> AssignResult:
         """Returns the assignment for overlaps (objects, boxes): -1 ignored, 0 background, otherwise 1 + object."""
         objects, boxes = overlaps.shape
-        if objects == 0 or boxes == 0 or not self.gt_max_assign_all:
+        is_supported = self.gt_max_assign_all and isinstance(self.neg_iou_thr, float | tuple)
+        if objects == 0 or boxes == 0 or not is_supported:
             return super().assign_wrt_overlaps(overlaps, gt_labels)
         max_overlaps, nearest = overlaps.max(dim=0)
         low, high = (0, self.neg_iou_thr) if isinstance(self.neg_iou_thr, float) else self.neg_iou_thr

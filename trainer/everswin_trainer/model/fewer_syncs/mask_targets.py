@@ -34,8 +34,8 @@ class PaddedMasks(BitmapMasks):
     def on(self, device: torch.device) -> Tensor:
         """Returns the masks, uint8 (objects, height, width). Only the first call copies."""
         if self._on_device is None:
-            on_host = torch.from_numpy(self._unpadded.masks)
-            # A copy from pageable memory may wait for the GPU.
+            on_host = torch.from_numpy(np.ascontiguousarray(self._unpadded.masks))
+            # A copy from memory that is not pinned may wait for the GPU.
             on_host = on_host.pin_memory() if device.type == "cuda" else on_host
             small = on_host.to(device, non_blocking=True)
             padded = small.new_full((len(small), self.height, self.width), self._padding)
