@@ -15,7 +15,8 @@ const serverTimeoutMs = 5_000;
 /** The worker may run in another deployment than this command. */
 const ofDeployment = deployment === defaultDeployment ? '' : ` of the deployment ${deployment} (EVERSWIN_DEPLOYMENT)`;
 
-const log = 'Its log: .everswin/logs/control-worker.log.';
+/** The server may be that of the stack or another one, and the worker may run on another machine. */
+const logOf = (name: string) => `Its log, if everswin up started it: .everswin/logs/${name}.log.`;
 
 interface SilentWorkflow {
   handle: Pick<WorkflowHandle, 'client' | 'workflowId'>;
@@ -39,7 +40,7 @@ export async function explainSilence({ handle, taskQueue, seconds }: SilentWorkf
   }
   const workers = await listControlWorkers(handle.client, taskQueue).catch(() => undefined);
   if (workers === undefined) {
-    const message = `The Temporal server has not answered for ${seconds} s${because(formatLoad())}. Runs continue when it answers. Its log: .everswin/logs/temporal-server.log.`;
+    const message = `The Temporal server has not answered for ${seconds} s${because(formatLoad())}. Runs continue when it answers. ${logOf('temporal-server')}`;
     return { message, isRunning: true };
   }
   const [running] = workers;
@@ -50,9 +51,11 @@ export async function explainSilence({ handle, taskQueue, seconds }: SilentWorkf
   const { host, pid, state } = running;
   const worker = `The control worker (pid ${pid}${state === undefined ? ` on ${host}` : ''}) has not answered for ${seconds} s`;
   if (state === 'T') return { message: `${worker}: it is stopped. Continue it: kill -CONT ${pid}`, isRunning: true };
-  const cause = state === undefined ? undefined : formatLoad();
+  if (state === undefined) return { message: `${worker}. Runs continue and lose nothing.`, isRunning: true };
+  const cause = formatLoad();
   const remedy = cause === undefined ? '' : ' Wait until the load falls, or end other programs.';
-  return { message: `${worker}${because(cause)}. Runs continue and lose nothing.${remedy} ${log}`, isRunning: true };
+  const message = `${worker}${because(cause)}. Runs continue and lose nothing.${remedy} ${logOf('control-worker')}`;
+  return { message, isRunning: true };
 }
 
 const because = (cause: string | undefined): string => (cause === undefined ? '' : `: ${cause}`);

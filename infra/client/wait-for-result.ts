@@ -10,6 +10,8 @@ import { explainSilence } from './explain-silence.ts';
 import type { WatchServer } from './watch-server.ts';
 
 const pollMs = 1_000;
+/** Without it, the client repeats a request through an outage, and the outage would count as silence of the worker. */
+const serverTimeoutMs = 5_000;
 
 interface Following<T extends Workflow> {
   /** Called every second until the workflow ends, and once more afterwards. @returns whether a worker answered. */
@@ -57,6 +59,7 @@ export async function waitForResult<T extends Workflow>(
       const silence = await formatSilence(handle, performance.now() - answeredAt);
       saysSilence = silence !== undefined;
       if (silence !== undefined) log(silence);
+      else answeredAt = performance.now(); // the worker is silent only while the server answers
     }
     await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => undefined);
   }
@@ -80,9 +83,10 @@ async function resultOf<T extends Workflow>(
   }
 }
 
-/** Explains why no control worker answers; undefined while the server does not answer, which watch-server.ts reports. */
+/** Explains why no control worker answers; undefined while the server does not answer; watch-server.ts reports one that is gone. */
 async function formatSilence(handle: WorkflowHandle, silentMs: number): Promise<string | undefined> {
-  const description = await handle.describe().catch(() => undefined);
+  const describe = () => handle.describe();
+  const description = await handle.client.withDeadline(Date.now() + serverTimeoutMs, describe).catch(() => undefined);
   if (description === undefined) return undefined;
   const { taskQueue } = description;
   const { message } = await explainSilence({ handle, taskQueue, seconds: Math.round(silentMs / 1000) });

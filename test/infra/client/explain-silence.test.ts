@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { WorkflowFailedError } from '@temporalio/client';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
 import { connect } from '../../../workers/connect.ts';
 import { explainSilence } from '../../../infra/client/explain-silence.ts';
 import { findWorkflow } from '../../../infra/client/find-workflow.ts';
@@ -64,6 +64,22 @@ test('waitForResult says once why the control worker does not answer, and waits'
   await expect(result).rejects.toThrow(WorkflowFailedError);
   const remedy = `it is stopped. Continue it: kill -CONT ${worker.pid} Waiting …`;
   expect(lines).toEqual([expect.stringMatching(new RegExp(`^The control worker .+: ${remedy}$`))]);
+});
+
+test('waitForResult does not count an outage of the server as silence of the worker', async () => {
+  const { handle } = await startRun(client, freshInput());
+  const describe = vi.spyOn(handle, 'describe').mockRejectedValueOnce(new Error('the server is down'));
+  const lines: string[] = [];
+  let polls = 0;
+  // Unanswered after 0, 1, 2 and 3 s: the server is down at 2 s, and the worker answers 2 s later.
+  const poll = () => Promise.resolve(++polls > 4);
+  const result = waitForResult(handle, { poll, log: (line) => lines.push(line), silenceMs: 1_500 });
+  result.catch(() => undefined);
+  await until(() => Promise.resolve(polls > 4 || undefined));
+  await handle.terminate();
+  await expect(result).rejects.toThrow(WorkflowFailedError);
+  expect(describe).toHaveBeenCalledOnce();
+  expect(lines).toEqual([]);
 });
 
 test('explainSilence distinguishes a slow worker, a dead one and a queue without worker', async () => {
