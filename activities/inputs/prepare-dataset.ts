@@ -23,7 +23,7 @@ import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 
 const Prepared = z.object({
   fetched: FetchedDataset.omit({ outcome: true }),
-  /** Annotations, indexes and dataset.json by name, with the file mark at creation. */
+  /** Annotations, samples, indexes and dataset.json by name, with the file mark at creation. */
   files: z.record(z.string(), FileMark),
   /** Number of files under images/; 0 unless extraction was requested. */
   extracted: z.int(),
@@ -127,6 +127,8 @@ async function findDamage({
   files,
   extracted,
 }: z.infer<typeof Prepared>): Promise<string | undefined> {
+  // An earlier version wrote none. The trainer adds them without another check.
+  if (!('train.samples' in files)) return `${root} has no samples`;
   for (const [name, mark] of Object.entries(files)) {
     if (!isSameMark(mark, await readFileMark(`${root}/${name}`))) return `${root}/${name} was changed or removed`;
   }

@@ -3,6 +3,7 @@
 Threads would not help: parsing one large JSON file holds the GIL for seconds.
 """
 
+import codecs
 import gc
 import os
 import signal
@@ -13,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from everswin_trainer.data.check_annotations import Annotations, check_annotations
+from everswin_trainer.data.check_annotations import Annotations, check_file
 from everswin_trainer.data.decode_image import Orientation, decode
 from everswin_trainer.data.image_header import read_plain_size
 from everswin_trainer.data.orientation_evidence import Outline, compare
@@ -129,23 +130,35 @@ def read_annotations(archive: str, number: int, split: str, into: Path, masks_fr
     if entry.size > MAX_ANNOTATION_BYTES:
         return f"entry {quote(entry.name)} has {entry.size} bytes, more than the limit of {MAX_ANNOTATION_BYTES}"
     try:
-        content = b"".join(open_entry(one.descriptor, entry)[1])
+        _write_annotations(into, b"".join(open_entry(one.descriptor, entry)[1]))
     except Refused as refused:
         return str(refused)
-    return _check_and_keep(content, split, into, masks_from_boxes)
+    return _check_written(into, split, masks_from_boxes)
 
 
 def copy_annotations(path: Path, split: str, into: Path, masks_from_boxes: bool) -> Annotations:
     """Copies a split's annotations from a separate file and checks them."""
-    return _check_and_keep(path.read_bytes(), split, into, masks_from_boxes)
+    _write_annotations(into, path.read_bytes())
+    return _check_written(into, split, masks_from_boxes)
 
 
-def _check_and_keep(content: bytes, split: str, into: Path, masks_from_boxes: bool) -> Annotations:
-    checked = check_annotations(content, split, masks_from_boxes)
+def _write_annotations(into: Path, content: bytes) -> None:
     with write_atomic(into) as stream:
-        stream.write(checked.content)
-    # The caller in another process needs no copy.
-    checked.content = b""
+        stream.write(content.removeprefix(codecs.BOM_UTF8))
+
+
+def _check_written(into: Path, split: str, masks_from_boxes: bool) -> Annotations:
+    """Checks the written annotations, replaces them if something had to be changed, and writes their samples."""
+    checked = check_file(into, split, masks_from_boxes)
+    if checked.content:
+        _write_annotations(into, checked.content)
+        # The caller in another process needs no copy.
+        checked.content = b""
+    if not checked.problems:
+        # Imported here: the command's own process needs no NumPy.
+        from everswin_trainer.data.sample_file import write_samples
+
+        write_samples(into)
     return checked
 
 

@@ -6,12 +6,14 @@ stop it: MMDetection ignores such objects, they may be intended, or they are too
 
 import codecs
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from everswin_trainer.data.findings import Findings, format_count
 from everswin_trainer.data.inspect_archives import explain_annotations
-from everswin_trainer.data.json_numbers import format_value, whole_number
+from everswin_trainer.data.json_numbers import format_value, load_shared, whole_number
 from everswin_trainer.data.zip_directory import quote
 
 # OpenCV decodes no larger image.
@@ -23,7 +25,7 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 class Annotations:
     """Summary of one split's annotations. `images` holds (file name, width, height).
 
-    `content` is the annotation file in COCO's form: the bytes that were read, unless something had to be changed.
+    `content` is the annotation file in COCO's form if something had to be changed, otherwise empty.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -41,9 +43,17 @@ class Annotations:
 
 def check_annotations(content: bytes, split: str, masks_from_boxes: bool) -> Annotations:
     """Checks the annotations of a split. Never raises, even for malformed content."""
+    return _check(lambda: content, split, masks_from_boxes)
+
+
+def check_file(annotations: Path, split: str, masks_from_boxes: bool) -> Annotations:
+    """Checks the annotations of a split in a file, without a copy of its bytes in memory. Raises OSError."""
+    return _check(annotations.read_bytes, split, masks_from_boxes)
+
+
+def _check(read: Callable[[], bytes], split: str, masks_from_boxes: bool) -> Annotations:
     checker = _Checker(split, masks_from_boxes)
-    checker.summary.content = content.removeprefix(codecs.BOM_UTF8)
-    document = _parse(checker.summary.content, checker.problems)
+    document = _parse(read, checker.problems)
     parts = _parts(document, checker.problems)
     if parts:
         checker.check(*parts)
@@ -53,11 +63,12 @@ def check_annotations(content: bytes, split: str, masks_from_boxes: bool) -> Ann
     return checker.summary
 
 
-def _parse(content: bytes, problems: Findings) -> Any:
+def _parse(read: Callable[[], bytes], problems: Findings) -> Any:
     try:
-        return json.loads(content.decode())
+        return load_shared(read().removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError) as error:
-        problems.add_once(f"the annotations are not JSON in UTF-8: {_explain(content, error)}")
+        reason = _explain(read().removeprefix(codecs.BOM_UTF8), error)
+        problems.add_once(f"the annotations are not JSON in UTF-8: {reason}")
         return None
 
 

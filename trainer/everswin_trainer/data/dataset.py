@@ -34,6 +34,11 @@ class PreparedData:
     def annotations(self, split: str) -> Path:
         return self.root / self.manifest["splits"][split]["annotations"]
 
+    def samples(self, split: str) -> Path | None:
+        """Returns the file of the split's samples; None in a folder that an earlier version prepared."""
+        name = self.manifest["splits"][split].get("samples")
+        return self.root / name if name else None
+
     def image_prefix(self, split: str) -> str:
         """Returns the prefix of each annotation's file_name: a folder of files, or a path inside the archive."""
         one = self.manifest["splits"][split]

@@ -78,7 +78,7 @@ def prepare(spec: DatasetSpec, into: Path) -> dict[str, Any]:
     with _exclusive_lock(into):
         manifest = find_prepared(into, spec.content_key)
         if manifest is not None:
-            return _answer(manifest, reused=True)
+            return _answer(_add_samples(into, manifest), reused=True)
         partial = into.with_name(f".{into.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
@@ -109,6 +109,23 @@ def _exclusive_lock(into: Path) -> Iterator[None]:
     with open(into.with_name(f".{into.name}.lock"), "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _add_samples(into: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Adds the samples to a folder that an earlier version prepared without them. Returns the new manifest."""
+    # Imported here: a data set that is prepared needs no NumPy.
+    from everswin_trainer.data.sample_file import samples_file, write_samples
+
+    missing = [split for split in manifest["splits"].values() if "samples" not in split]
+    for split in missing:
+        annotations = into / split["annotations"]
+        write_samples(annotations)
+        samples = samples_file(annotations)
+        split["samples"] = samples.name
+        manifest["files"][samples.name] = file_digest(samples)
+    if missing:
+        write_json(into / MANIFEST, manifest)
+    return manifest
 
 
 def _answer(manifest: dict[str, Any], reused: bool) -> dict[str, Any]:
@@ -352,7 +369,7 @@ class _Preparation:
             "files": {
                 f"{name}.{kind}": file_digest(self._into / f"{name}.{kind}")
                 for name in SPLITS
-                for kind in ("json", "index")
+                for kind in ("json", "samples", "index")
             },
             "decoded": sum(image.decoded for images in self._scanned.values() for image in images.values()),
             "warnings": self.warnings,

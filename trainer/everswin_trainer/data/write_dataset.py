@@ -33,6 +33,7 @@ def describe_split(name: str, split: Split, archive: str | None) -> dict[str, An
         "folder": split.spec.folder,
         "index": f"{name}.index",
         "annotations": f"{name}.json",
+        "samples": f"{name}.samples",
         "images": len(annotations.images),
         "annotated": annotations.annotated,
         "instances": annotations.instances,

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint
+from everswin_trainer.data import mapped_dataset  # noqa: F401  (register what build_config names)
 from everswin_trainer.evaluation.detections import Detections
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.metrics import quick_metric  # noqa: F401  (register what build_config names)

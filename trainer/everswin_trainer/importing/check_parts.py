@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from everswin_trainer.data.check_annotations import check_annotations
+from everswin_trainer.data.check_annotations import check_file
 from everswin_trainer.data.dataset_spec import DatasetSpec
 from everswin_trainer.data.pack_folder import pack
 from everswin_trainer.data.prepare_dataset import prepare
@@ -80,8 +80,7 @@ class _Check:
 
 def _check_documents(parts: dict[str, Part], documents: Path, masks_from_boxes: bool) -> dict[str, Any]:
     """Checks only the annotations."""
-    contents = {name: (documents / f"{name}.json").read_bytes() for name in parts}
-    checked = [check_annotations(content, name, masks_from_boxes) for name, content in contents.items()]
+    checked = [check_file(documents / f"{name}.json", name, masks_from_boxes) for name in parts]
     problems = [line for one in checked for line in one.problems]
     warnings = [line for one in checked for line in one.warnings]
     later = f"images: the folder is larger than {MAX_PACKED_BYTES >> 30} GiB, so they are checked when the run starts"

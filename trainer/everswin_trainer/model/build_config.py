@@ -80,6 +80,9 @@ def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
             data_prefix={"img": data.image_prefix(split)},
             metainfo={"classes": data.classes()},
         )
+        samples = data.samples(split)
+        if samples and settings.dataset.type == "CocoDataset" and not settings.dataset.get("proposal_file"):
+            settings.dataset.update(type="MappedCocoDataset", samples=str(samples))
         for step in settings.dataset.pipeline:
             if step.type == "LoadImageFromFile":
                 step.backend_args = data.image_backend(split)

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin
 from everswin_trainer.checkpoints.saver import Saver
+from everswin_trainer.data import mapped_dataset  # noqa: F401  (registers the data set)
 from everswin_trainer.job.progress import count_unusable_lines, read_events
 from everswin_trainer.metrics import quick_metric  # noqa: F401  (registers the metric)
 from everswin_trainer.model.build_config import build_config

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def test_a_folder_without_a_valid_manifest_is_refused(tmp_path: Path, content: s
         PreparedData.at(tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["train.index", "val.json", "images/val/5.jpg", "dataset.json"])
+@pytest.mark.parametrize("damage", ["train.index", "val.json", "train.samples", "images/val/5.jpg", "dataset.json"])
 def test_a_damaged_folder_is_prepared_again(tmp_path: Path, damage: str) -> None:
     own = OwnData(tmp_path, changes={"extract": True})
     assert own.prepare()["ok"]
@@ -43,3 +44,23 @@ def test_a_folder_without_its_archive_is_not_reused(tmp_path: Path) -> None:
     assert own.prepare()["reused"] is True
     (tmp_path / "images.zip").unlink()
     assert find_prepared(own.into, "a" * 64) is None
+
+
+def test_a_folder_without_samples_gets_them_without_another_check(tmp_path: Path) -> None:
+    own = OwnData(tmp_path)
+    own.prepare()
+    complete = {path.name: path.read_bytes() for path in own.into.iterdir()}
+    # As an earlier version left it.
+    manifest = json.loads(complete["dataset.json"])
+    for split in manifest["splits"].values():
+        name = split.pop("samples")
+        del manifest["files"][name]
+        (own.into / name).unlink()
+    (own.into / "dataset.json").write_text(json.dumps(manifest))
+    assert PreparedData.at(own.into).samples("train") is None
+    assert own.prepare()["reused"] is True
+    assert {path.name for path in own.into.iterdir()} == complete.keys()
+    assert all(
+        (own.into / f"{split}.samples").read_bytes() == complete[f"{split}.samples"] for split in ("train", "val")
+    )
+    assert find_prepared(own.into, "a" * 64) == json.loads(complete["dataset.json"])

@@ -33,7 +33,8 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     mmcv_ops.install()
     from mmdet.utils import register_all_modules
 
-    from everswin_trainer.training import batches, randomness  # noqa: F401  (register what build_config names)
+    from everswin_trainer.data import mapped_dataset  # noqa: F401  (register what build_config names)
+    from everswin_trainer.training import batches, randomness  # noqa: F401
 
     register_all_modules(init_default_scope=True)
     root = tmp_path_factory.mktemp("mini")

@@ -98,6 +98,18 @@ def test_images_are_read_from_the_archive_or_from_files(data: PreparedData, reci
         assert dataset.data_prefix == {"img": f"{data.root}/images/{split}/"}
 
 
+def test_samples_are_mapped_if_the_folder_has_them(data: PreparedData) -> None:
+    loaders = {"train_dataloader": "train", "val_dataloader": "val", "test_dataloader": "val"}
+    assert {built(data).config[loader].dataset.type for loader in loaders} == {"CocoDataset"}
+    for name, split in data.manifest["splits"].items():
+        split["samples"] = f"{name}.samples"
+    config = built(data).config
+    for loader, split in loaders.items():
+        dataset = config[loader].dataset
+        assert (dataset.type, dataset.samples) == ("MappedCocoDataset", f"{data.root}/{split}.samples")
+        assert dataset.ann_file == f"{data.root}/{split}.json"
+
+
 def test_the_plan_sets_batch_workers_seed_and_log_interval(data: PreparedData) -> None:
     config = built(data, batchPerGpu=3, loaderWorkers=2, seed=11, logEverySteps=7).config
     loader = config.train_dataloader
