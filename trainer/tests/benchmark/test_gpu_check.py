@@ -48,7 +48,7 @@ def test_the_trainer_accepts_the_plan_of_a_variant(tmp_path: Path) -> None:
     )
     plan = Plan.load(tmp_path / "plan.json")
     assert (plan.gpus, plan.batch_per_gpu, plan.seed, plan.loader_workers, plan.epochs) == (4, 2, 7, 4, 36)
-    assert plan.speed == Speed(sdpa_attention=True, fused_adamw=True, channels_last=True)
+    assert plan.speed == Speed(sdpa_attention=True, fused_adamw=True, channels_last=True, fewer_syncs=True)
     load_recipe(RECIPE, plan)
 
 
