@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
+import { listRankLogs } from '../../activities/train/failures/attempt-log.ts';
 import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.ts';
 import { RunName } from '../../configs/schema/index.ts';
 import { defaultHome } from '../stack/stack-options.ts';
@@ -107,10 +108,6 @@ async function listLogs(run: RunFolder): Promise<{ rank: number; path: string }[
 }
 
 async function listLogsOfJob(job: JobFolder): Promise<{ rank: number; path: string }[]> {
-  const names = (await ignoreMissing(readdir(job.rankLogs))) ?? [];
-  const others = names.flatMap((name) => {
-    const rank = /^\d+-rank-(\d+)\.log$/.exec(name)?.[1];
-    return rank === undefined ? [] : [{ rank: Number(rank), path: `${job.rankLogs}/${name}` }];
-  });
+  const others = await listRankLogs(job);
   return existsSync(job.log) ? [{ rank: 0, path: job.log }, ...others] : others;
 }

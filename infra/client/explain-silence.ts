@@ -10,7 +10,8 @@ import { formatLoad } from '../terminal/format-load.ts';
 const controlIdentity = /^control@(.+):(\d+)(?: everswin \S+)?$/;
 /** A poll waits for tasks for a minute. */
 const pollMs = 70_000;
-const serverTimeoutMs = 5_000;
+/** Time that a request to the server may take. */
+export const serverTimeoutMs = 5_000;
 
 /** The worker may run in another deployment than this command. */
 const ofDeployment = deployment === defaultDeployment ? '' : ` of the deployment ${deployment} (EVERSWIN_DEPLOYMENT)`;

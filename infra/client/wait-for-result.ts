@@ -6,12 +6,10 @@ import {
   type WorkflowHandle,
   type WorkflowResultType,
 } from '@temporalio/client';
-import { explainSilence } from './explain-silence.ts';
+import { explainSilence, serverTimeoutMs } from './explain-silence.ts';
 import type { WatchServer } from './watch-server.ts';
 
 const pollMs = 1_000;
-/** Without it, the client repeats a request through an outage, and the outage would count as silence of the worker. */
-const serverTimeoutMs = 5_000;
 
 interface Following<T extends Workflow> {
   /** Called every second until the workflow ends, and once more afterwards. @returns whether a worker answered. */
@@ -86,6 +84,7 @@ async function resultOf<T extends Workflow>(
 /** Explains why no control worker answers; undefined while the server does not answer; watch-server.ts reports one that is gone. */
 async function formatSilence(handle: WorkflowHandle, silentMs: number): Promise<string | undefined> {
   const describe = () => handle.describe();
+  // Without a deadline, the client repeats it through an outage, which would count as silence of the worker.
   const description = await handle.client.withDeadline(Date.now() + serverTimeoutMs, describe).catch(() => undefined);
   if (description === undefined) return undefined;
   const { taskQueue } = description;

@@ -45,11 +45,7 @@ export const hasSourcePrefix = (line: string): boolean => sourcePrefix.test(line
 export const stripSourcePrefix = (line: string): string => line.replace(sourcePrefix, '');
 
 async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: number; lines: string[] }[]> {
-  const names = (await ignoreMissing(readdir(job.rankLogs))) ?? [];
-  const ranks = names.flatMap((name) => {
-    const [, fenceOfLog, rank] = /^(\d+)-rank-(\d+)\.log$/.exec(name) ?? [];
-    return Number(fenceOfLog) === fence ? [{ rank: Number(rank), path: `${job.rankLogs}/${name}` }] : [];
-  });
+  const ranks = (await listRankLogs(job)).filter((log) => log.fence === fence);
   ranks.sort((a, b) => a.rank - b.rank);
   return Promise.all(
     ranks.map(async ({ rank, path }) => {
@@ -57,6 +53,15 @@ async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: numb
       return { rank, lines: lines.map((line) => `[rank ${rank}] ${line}`) };
     }),
   );
+}
+
+/** Lists the logs of all ranks except the first, of the newest attempts. */
+export async function listRankLogs(job: JobFolder): Promise<{ fence: number; rank: number; path: string }[]> {
+  const names = (await ignoreMissing(readdir(job.rankLogs))) ?? [];
+  return names.flatMap((name) => {
+    const [, fence, rank] = /^(\d+)-rank-(\d+)\.log$/.exec(name) ?? [];
+    return rank === undefined ? [] : [{ fence: Number(fence), rank: Number(rank), path: `${job.rankLogs}/${name}` }];
+  });
 }
 
 /** Reads the lines after `offset`; of a long log, only `section` bytes at each end. */

@@ -13,6 +13,8 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 # Pid of the process that waits for a command.
 WORKER_ENV = "EVERSWIN_WORKER_PID"
+# Errors of /proc for a process that has ended or belongs to another user. Others, such as EMFILE, say nothing about it.
+GONE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
 def become_subreaper() -> None:
@@ -127,13 +129,10 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def _read(pid: int, name: str) -> bytes:
-    """Reads a file of /proc/PID; empty if the process has ended or belongs to another user.
-
-    Other errors, such as EMFILE, do not mean that the process has ended.
-    """
+    """Reads a file of /proc/PID; empty if the process has ended or belongs to another user."""
     try:
         return Path(f"/proc/{pid}/{name}").read_bytes()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+    except GONE:
         return b""
 
 
@@ -142,10 +141,10 @@ def _open_files(pid: int) -> set[str]:
     paths = set()
     try:
         names = os.listdir(folder)
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+    except GONE:
         return paths
     for name in names:
-        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+        with suppress(*GONE):
             paths.add(os.readlink(f"{folder}/{name}"))
     return paths
 
