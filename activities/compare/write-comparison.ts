@@ -10,7 +10,7 @@ import { compareVariants, type FinishedRun } from './compare-variants.ts';
 import { comparedFiles, loadRun } from './load-run.ts';
 import { renderSweepHtml, renderSweepMarkdown } from './render-sweep.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
-import { writeFileAtomic } from '../shared/files/atomic-file.ts';
+import { removeTemporaryFiles, writeFileAtomic } from '../shared/files/atomic-file.ts';
 
 /** Worker dependencies of the activity that compares runs. */
 interface ComparisonDependencies {
@@ -49,6 +49,9 @@ async function writeComparison(
     'index.html': renderSweepHtml(report, curves),
   };
   await mkdir(folder, { recursive: true });
+  // An attempt whose worker was killed may have left parts.
+  await removeTemporaryFiles(folder);
+  await store.abortStaleUploads(objectKeys.comparison(input.name, ''), 0);
   let stored = { uri: '', sha256: '', bytes: 0 };
   for (const [name, content] of Object.entries(files)) {
     await writeFileAtomic(`${folder}/${name}`, content);

@@ -90,7 +90,8 @@ async function writeReport(
   await mkdir(folder.report, { recursive: true });
   // An attempt whose worker was killed may have left parts.
   await removeTemporaryFiles(folder.root);
-  await store.abortStaleUploads(objectKeys.report(report.runId, ''), 0);
+  for (const key of [objectKeys.report(report.runId, ''), objectKeys.manifest(report.runId)])
+    await store.abortStaleUploads(key, 0);
   const files = {
     'report.json': JSON.stringify(report, null, 2),
     ...(analysis === undefined ? {} : { 'analysis.json': JSON.stringify(analysis) }),

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { RecordedObject } from '../../../configs/schema/run-pointer.ts';
 import { fileSize } from '../files/checkpoint-files.ts';
@@ -111,7 +111,7 @@ async function removeStaleParts(folder: string, prefix: string, olderThanMs: num
   const before = Date.now() - olderThanMs;
   let removed = 0;
   for (const path of await listPaths(folder)) {
-    const isPart = path.startsWith(prefix) && /^\..*\.part$/.test(basename(path));
+    const isPart = keyOfPart(path)?.startsWith(prefix) === true;
     const isRecord = path.startsWith(`${records}/${prefix}`) && path.endsWith('.tmp');
     if (!isPart && !isRecord) continue;
     const { mtimeMs } = await stat(`${folder}/${path}`);
@@ -120,6 +120,12 @@ async function removeStaleParts(folder: string, prefix: string, olderThanMs: num
     removed += 1;
   }
   return removed;
+}
+
+/** Returns the key of an object whose part (`folder/.name.uuid.part`) this is. */
+function keyOfPart(path: string): string | undefined {
+  const [, name] = /^\.(.+)\.[^.]+\.part$/.exec(basename(path)) ?? [];
+  return name === undefined ? undefined : join(dirname(path), name);
 }
 
 async function listPaths(folder: string): Promise<string[]> {

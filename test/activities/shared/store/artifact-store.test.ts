@@ -126,7 +126,8 @@ test('localStore removes old temporary files of killed puts', async () => {
   await mkdir(`${stores.folder()}/stores/killed/.records/runs`, { recursive: true });
   await writeFile(`${stores.folder()}/stores/killed/.records/runs/a.json.1.tmp`, 'half');
   expect(await store.abortStaleUploads('runs/', 60_000)).toBe(0);
-  expect(await store.abortStaleUploads('runs/', 0)).toBe(2);
+  expect(await store.abortStaleUploads('runs/b', 0)).toBe(0);
+  expect(await store.abortStaleUploads('runs/a', 0)).toBe(2);
   expect(await readdir(`${stores.folder()}/stores/killed/runs`)).toEqual([]);
   expect(await readdir(`${stores.folder()}/stores/killed/.records/runs`)).toEqual([]);
 });
