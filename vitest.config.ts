@@ -17,8 +17,6 @@ export default defineConfig({
     globalSetup: ['test/helpers/temporal-server.ts'],
     // Catches a hang; an overloaded machine stays below it.
     testTimeout: 240_000,
-    // `npm test` lists tests that pass on the second try.
-    retry: 1,
     hookTimeout: 240_000,
   },
 });

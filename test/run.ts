@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { execa } from 'execa';
 import { findMarked } from './chaos/processes.ts';
 import { projectRoot, python } from './helpers/project.ts';
-import { summaryVariable, type Summary } from './helpers/summary-reporter.ts';
+import { summaryVariable, type FailedTest, type Summary } from './helpers/summary-reporter.ts';
 
 /** Environment variable that marks all processes of this test run. */
 const marker = 'EVERSWIN_TEST_RUN';
@@ -17,16 +17,17 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 const folder = await mkdtemp(`${tmpdir()}/everswin-test-`);
 try {
-  const summaries = await Promise.all([
-    runVitest(`${folder}/vitest.json`),
-    ...(vitestArguments.length > 0 ? [] : [runPytest(`${folder}/pytest.xml`)]),
-  ]);
-  const passed = summaries.reduce((sum, one) => sum + one.passed, 0);
-  const flaky = summaries.flatMap((one) => one.flaky);
-  const failed = summaries.flatMap((one) => one.failed);
+  const runners = vitestArguments.length > 0 ? [runVitest] : [runVitest, runPytest];
+  const first = await Promise.all(runners.map(async (runner) => ({ runner, summary: await runner() })));
+  // One after the other, so that a test that was too slow next to others has the machine for itself.
+  const results = [];
+  for (const { runner, summary } of first) results.push(await runFailedAgain(runner, summary));
+  const passed = results.flatMap((one) => Object.values(one.passed)).reduce((sum, count) => sum + count, 0);
+  const flaky = results.flatMap((one) => one.flaky);
+  const failed = results.flatMap((one) => one.failed);
   // Listed once more at the end: a log that is cut in the middle still names them.
-  for (const test of flaky) console.log(`Passed on the second try: ${test}\n`);
-  for (const test of failed) console.log(`Failed: ${test}\n`);
+  for (const test of flaky) console.log(`Passed on the second try: ${describeTest(test)}\n${test.error}\n`);
+  for (const test of failed) console.log(`Failed: ${describeTest(test)}\n${test.error}\n`);
   console.log(`${passed} passed, ${failed.length} failed`);
   process.exitCode = failed.length === 0 && passed > 0 ? 0 : 1;
 } finally {
@@ -34,31 +35,56 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-async function runVitest(out: string): Promise<Summary> {
+/** Gives failed tests a second try in new processes, unless they failed outside of a test. */
+async function runFailedAgain(runner: typeof runVitest, first: Summary): Promise<Summary & { flaky: FailedTest[] }> {
+  if (first.failed.length === 0 || first.failed.some(({ file }) => file === '') || interruption.signal.aborted)
+    return { ...first, flaky: [] };
+  const second = await runner(first.failed);
+  const failedAgain = (test: FailedTest) => second.failed.some((one) => describeTest(one) === describeTest(test));
+  return {
+    passed: { ...first.passed, ...second.passed },
+    failed: second.failed,
+    flaky: first.failed.filter((test) => !failedAgain(test)),
+  };
+}
+
+/** Runs the files of the given tests, by default those that the arguments select. */
+async function runVitest(only: FailedTest[] = []): Promise<Summary> {
+  const out = `${folder}/vitest.json`;
+  await rm(out, { force: true });
   const reporters = ['--reporter=default', '--reporter=./test/helpers/summary-reporter.ts'];
-  const argv = ['run', ...reporters, ...vitestArguments];
+  const files = [...new Set(only.map(({ file }) => file))];
+  const argv = ['run', ...reporters, ...(files.length > 0 ? files : vitestArguments)];
   const { exitCode } = await run('vitest', argv, { cwd: projectRoot, output: 'inherit', summary: out });
   const text = await readFile(out, 'utf8').catch(() => undefined);
-  const summary = text === undefined ? { passed: 0, failed: [], flaky: [] } : (JSON.parse(text) as Summary);
+  const summary = text === undefined ? { passed: {}, failed: [] } : (JSON.parse(text) as Summary);
   return requireFailure(summary, 'vitest', exitCode);
 }
 
-/** Prints the output of pytest when it ends, because vitest writes to the terminal meanwhile. */
-async function runPytest(out: string): Promise<Summary> {
-  const argv = ['-m', 'pytest', '-q', '--junit-xml', out];
+/** Runs all tests, or those that failed last. Prints the output of pytest when it ends: vitest writes meanwhile. */
+async function runPytest(only: FailedTest[] = []): Promise<Summary> {
+  const out = `${folder}/pytest.xml`;
+  await rm(out, { force: true });
+  const argv = ['-m', 'pytest', '-q', '--junit-xml', out, ...(only.length > 0 ? ['--last-failed'] : [])];
   const { exitCode, all = '' } = await run(python, argv, { cwd: `${projectRoot}/trainer`, output: 'pipe' });
   console.log(`\nPython tests:\n${all}`);
   const [, suite = ''] = /<testsuite ([^>]*)>/.exec(await readFile(out, 'utf8').catch(() => '')) ?? [];
   const count = (name: string) => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(suite)?.[1] ?? 0);
   const passed = count('tests') - count('failures') - count('errors') - count('skipped');
-  const failed = all.split('\n').filter((line) => /^(FAILED|ERROR) /.test(line));
-  return requireFailure({ passed, failed, flaky: [] }, 'pytest', exitCode);
+  const failed = [...all.matchAll(/^(?:FAILED|ERROR) ([^:\s]+)::(.*?)(?: - (.*))?$/gm)].map(
+    ([, file = '', name = '', error = '']) => ({ file, name, error }),
+  );
+  return requireFailure({ passed: { [argv.join(' ')]: passed }, failed }, 'pytest', exitCode);
 }
 
 /** Adds a failure if the program failed without a failed test. */
 function requireFailure(summary: Summary, program: string, exitCode: number | undefined): Summary {
   if (exitCode === 0 || summary.failed.length > 0) return summary;
-  return { ...summary, failed: [`${program} exited with ${exitCode}`] };
+  return { ...summary, failed: [{ file: '', name: `${program} exited with ${exitCode}`, error: '' }] };
+}
+
+function describeTest({ file, name }: FailedTest): string {
+  return file === '' ? name : `${file} > ${name}`;
 }
 
 /** Kills the servers, workers and trainers of interrupted tests. */

@@ -6,28 +6,30 @@ import { projectRoot } from './project.ts';
 /** Environment variable with the path of the summary. */
 export const summaryVariable = 'EVERSWIN_TEST_SUMMARY';
 
-/** Totals of a run of vitest. Each list has one text per test: its name and its first error. */
+/** Result of a run of vitest. */
 export interface Summary {
-  passed: number;
-  failed: string[];
-  /** Tests that passed on the second try. */
-  flaky: string[];
+  /** Number of passed tests, by file. */
+  passed: Record<string, number>;
+  failed: FailedTest[];
+}
+
+export interface FailedTest {
+  file: string;
+  name: string;
+  error: string;
 }
 
 /** Writes a summary of the run as JSON. */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly { name?: string; message: string }[]): void {
-    const tests = modules.flatMap((module) => [...module.children.allTests()]);
-    const inState = (state: string) => tests.filter((test) => test.result().state === state);
     const summary: Summary = {
-      passed: inState('passed').length,
+      passed: Object.fromEntries(modules.map((module) => [pathOf(module), countPassed(module)])),
       failed: [
-        ...inState('failed').map(describeTest),
+        ...modules.flatMap((module) => [...module.children.allTests('failed')].map(describeTest)),
         // Errors outside of a test: a file that cannot be loaded, a hook, or a promise that no code awaits.
-        ...modules.flatMap((module) => module.errors().map(({ message }) => `${pathOf(module)}\n${message}`)),
-        ...unhandled.map(({ name, message }) => `unhandled ${name ?? 'error'}: ${message}`),
+        ...modules.flatMap((module) => suiteErrors(module)),
+        ...unhandled.map(({ name = 'error', message }) => ({ file: '', name: `unhandled ${name}`, error: message })),
       ],
-      flaky: tests.filter((test) => test.diagnostic()?.flaky).map(describeTest),
     };
     const path = process.env[summaryVariable];
     if (path !== undefined) writeFileSync(path, JSON.stringify(summary));
@@ -36,8 +38,17 @@ export default class SummaryReporter implements Reporter {
 
 const pathOf = (module: TestModule): string => relative(projectRoot, module.moduleId);
 
-function describeTest(test: TestCase): string {
+const countPassed = (module: TestModule): number => [...module.children.allTests('passed')].length;
+
+function suiteErrors(module: TestModule): FailedTest[] {
+  const suites = [module, ...module.children.allSuites()];
+  return suites.flatMap((suite) =>
+    suite.errors().map(({ message }) => ({ file: pathOf(module), name: 'outside of a test', error: message })),
+  );
+}
+
+function describeTest(test: TestCase): FailedTest {
   const [error] = test.result().errors ?? [];
   const stack = (error?.stack ?? error?.message ?? '').split('\n').filter((line) => !line.includes('node_modules'));
-  return `${pathOf(test.module)} > ${test.fullName}\n${stack.join('\n').slice(0, 1_500)}`;
+  return { file: pathOf(test.module), name: test.fullName, error: stack.join('\n').slice(0, 1_500) };
 }
