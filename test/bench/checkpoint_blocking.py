@@ -37,7 +37,7 @@ from everswin_trainer.checkpoints.checkpoint import Origin
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.job.progress import Progress, read_events
+from everswin_trainer.job.progress import Progress, ProgressReader
 from everswin_trainer.model import mmcv_ops
 from everswin_trainer.model.recipe import fingerprint, load_recipe
 from everswin_trainer.training.safe_types import to_safe_types
@@ -143,7 +143,8 @@ def measure(capture: Capture, step: Callable[[], None], repeats: int) -> Samples
         job = Job.at(folder / "train")
         plan = demo_plan(folder, seed=0, epochs=1)
         progress = Progress(job.progress, 1)
-        saver = Saver(job, plan, Origin(plan.plan_hash, Attempt(1, 1), torch.__version__), progress, frozenset())
+        origin, recorded = Origin(plan.plan_hash, Attempt(1, 1), torch.__version__), ProgressReader(job.progress)
+        saver = Saver(job, plan, origin, progress, recorded, frozenset())
         for _ in range(repeats):
             snapshots = Snapshots()
             for blocked in (samples.first_blocked, samples.blocked):
@@ -189,7 +190,7 @@ def save_as_we_do(
 
 
 def saved(job: Job) -> list[dict[str, Any]]:
-    return [event for event in read_events(job.progress) if event["type"] == "checkpoint"]
+    return [event for event in ProgressReader(job.progress).events() if event["type"] == "checkpoint"]
 
 
 def save_as_mmengine_does(state: dict[str, Any], path: Path) -> None:
@@ -269,7 +270,7 @@ def measure_demo(seed: int) -> dict[str, Any]:
         environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PYTHONPATH": str(ROOT / "trainer")}
         command = [sys.executable, "-m", "everswin_trainer", *supervise]
         subprocess.run(command, env=environment, check=True, capture_output=True, timeout=600)
-        events = read_events(job / "progress.jsonl")
+        events = [json.loads(line) for line in (job / "progress.jsonl").read_text().splitlines()]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     steps = [event["stepSeconds"] for event in events if event["type"] == "step"]

@@ -20,8 +20,8 @@ import pytest
 from contract import check_files
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, list_checkpoints
 from everswin_trainer.demo.mini_coco import make_files
-from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.speed import SWITCHES
+from everswin_trainer.system.atomic_file import parse_object
 from everswin_trainer.system.process_tree import find_by_environment, kill_processes
 
 # Set before a test imports torch: OpenMP threads spin while they wait for each other, which is slow on a busy machine.
@@ -163,6 +163,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("mini-coco")
     make_data(root)
     return root
+
+
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """Returns all events of a progress.jsonl, also the steps that ProgressReader leaves out."""
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [event for line in lines if (event := parse_object(line)) is not None]
 
 
 def environment() -> dict[str, str]:

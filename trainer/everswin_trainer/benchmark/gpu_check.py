@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from everswin_trainer.benchmark.coco_like import draw_dataset
-from everswin_trainer.job.progress import read_events
+from everswin_trainer.job.progress import ProgressReader
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.model.recipe import fingerprint, load_recipe
 from everswin_trainer.system.atomic_file import read_json, write_json
@@ -148,13 +148,13 @@ def measure(arguments: argparse.Namespace, variant: Variant, recipe: Any, folder
 
 def follow(process: subprocess.Popen[bytes], variant: Variant, work_dir: Path, steps: int) -> None:
     """Waits for the end of the process and prints its progress about once a second."""
+    recorded = ProgressReader(work_dir / "job/progress.jsonl")
     while True:
         try:
             process.wait(1)
             return
         except subprocess.TimeoutExpired:
-            events = read_events(work_dir / "job/progress.jsonl")
-            done = max((one["iteration"] for one in events if one["type"] == "step"), default=0)
+            done = max((one["iteration"] for one in recorded.events() if one["type"] == "step"), default=0)
             print(json.dumps({"stage": variant.name, "done": done, "total": steps}), flush=True)
 
 

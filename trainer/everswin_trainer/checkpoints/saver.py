@@ -15,7 +15,7 @@ from everswin_trainer.checkpoints.interval import estimate_epoch_seconds, second
 from everswin_trainer.checkpoints.retention import apply_retention, epoch_end_positions
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.job.progress import Progress, box_average_precision, read_events
+from everswin_trainer.job.progress import Progress, ProgressReader, box_average_precision
 from everswin_trainer.system.disk_space import require_checkpoint_space
 
 
@@ -42,12 +42,21 @@ class Saver:
     A process that exits without `wait` misses the error of its last save.
     """
 
-    def __init__(self, job: Job, plan: Plan, origin: Origin, progress: Progress, milestones: frozenset[int]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        plan: Plan,
+        origin: Origin,
+        progress: Progress,
+        recorded: ProgressReader,
+        milestones: frozenset[int],
+    ) -> None:
         """Starts the thread. `milestones` are the epochs whose checkpoint is kept, unless the plan lists others."""
         self._job = job
         self._plan = plan
         self._origin = origin
         self._progress = progress
+        self._recorded = recorded
         self._milestones = milestones if plan.milestones is None else plan.milestones
         self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="saver")
         self._unfinished: list[Future[None]] = []
@@ -63,7 +72,7 @@ class Saver:
 
     def interval_seconds(self) -> float:
         """Returns the planned time between two saves, by what the run has recorded so far."""
-        events = read_events(self._job.progress)
+        events = self._recorded.events()
         return seconds_between_saves(self._plan, events, self.mean_blocked_seconds, estimate_epoch_seconds(events))
 
     def save(self, state: StateCopy, *, request: int, blocked_since: float) -> None:
@@ -133,7 +142,7 @@ class Saver:
     def _delete_old(self) -> None:
         if self._newest is None:
             return
-        events = read_events(self._job.progress)
+        events = self._recorded.events()
         lengths = [event["iterationsPerEpoch"] for event in events if event["type"] == "started"]
         # Without a `started` event the length of an epoch is unknown.
         milestones = epoch_end_positions(self._milestones, lengths[-1]) if lengths else frozenset()

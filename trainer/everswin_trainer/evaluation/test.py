@@ -19,7 +19,7 @@ from everswin_trainer.evaluation.detections import Detections, Results, find, id
 from everswin_trainer.evaluation.half_precision import format_difference
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.heartbeat import VALIDATION
-from everswin_trainer.job.progress import read_events
+from everswin_trainer.job.progress import ProgressReader
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.metrics.coco_scores import evaluate
 from everswin_trainer.metrics.scoring_truth import ScoringTruth
@@ -124,6 +124,6 @@ def warn_of_half_precision(context: Context, checkpoint: Checkpoint, scores: dic
     """Writes a warning if the test and the validation of this checkpoint differ."""
     assert context.progress, "only rank 0 writes"
     # The folder of the training is next to that of the test.
-    events = read_events(Job(context.job.folder.parent / "train").progress)
+    events = ProgressReader(Job(context.job.folder.parent / "train").progress).events()
     if message := format_difference(events, checkpoint.position, scores):
         context.progress.write("warning", message=message)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from everswin_trainer.job.folder import Attempt, Job
-from everswin_trainer.job.progress import read_events
+from everswin_trainer.job.progress import ProgressReader
 from everswin_trainer.job.rank_logs import list_rank_logs
 from everswin_trainer.job.root_cause import make_root_cause, read_root_cause, signal_name
 from everswin_trainer.system.atomic_file import write_json
@@ -48,10 +48,10 @@ class ProgramOutcome:
     ended_by: str | None = None
 
 
-def write_exit(job: Job, attempt: Attempt, ended: ProgramOutcome) -> str:
-    """Writes exit.json and returns its reason."""
+def write_exit(job: Job, attempt: Attempt, ended: ProgramOutcome, recorded: ProgressReader) -> str:
+    """Writes exit.json and returns its reason. `recorded` reads the events since the attempt began."""
     code = os.waitstatus_to_exitcode(ended.status)
-    reason = HUNG if ended.stall else _find_reason(job, attempt, ended, code)
+    reason = HUNG if ended.stall else _find_reason(attempt, ended, code, recorded)
     write_json(
         job.exit,
         {
@@ -71,11 +71,12 @@ def write_exit(job: Job, attempt: Attempt, ended: ProgramOutcome) -> str:
     return reason
 
 
-def _find_reason(job: Job, attempt: Attempt, ended: ProgramOutcome, code: int) -> str:
+def _find_reason(attempt: Attempt, ended: ProgramOutcome, code: int, recorded: ProgressReader) -> str:
     if code == 0 and not ended.alone:
         # A launcher exits with 0 once the ranks of all hosts have; their events may arrive later over a network.
         return FINISHED
-    return decide_reason(code, ended.stop_requested, _attempt_events(job, attempt))
+    events = [event for event in recorded.events() if event["attempt"] == attempt.number]
+    return decide_reason(code, ended.stop_requested, events)
 
 
 def _find_root_cause(job: Job, attempt: Attempt, reason: str, ended: ProgramOutcome) -> dict[str, Any] | None:
@@ -90,10 +91,6 @@ def _find_root_cause(job: Job, attempt: Attempt, reason: str, ended: ProgramOutc
         )
         return make_root_cause(message=f"{ended.stall}; stack traces of all ranks are in {files}", at=time.time())
     return None
-
-
-def _attempt_events(job: Job, attempt: Attempt) -> list[dict[str, Any]]:
-    return [event for event in read_events(job.progress) if event.get("attempt") == attempt.number]
 
 
 def decide_reason(code: int, stop_requested: bool, events: list[dict[str, Any]]) -> str:

@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,8 @@ _FIELDS: dict[str, dict[str, Check]] = {
     "warning": {"message": is_text},
     "ended": {"reason": is_text},
 }
+# How `Progress` begins the line of a step.
+_STEP = b'{"v":1,"type":"step",'
 
 
 class Progress:
@@ -70,21 +73,72 @@ def replace_non_finite(value: Any) -> Any:
     return value
 
 
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """Returns all complete events, oldest first. Skips unusable lines; a missing file has no events."""
-    return [event for line in _read_lines(path) if (event := _parse_event(line)) is not None]
+class ProgressReader:
+    """Reads progress.jsonl as it grows: each call of `events` reads only what was appended. Thread-safe.
 
+    A training that logs each step writes hundreds of megabytes of steps, of which only the newest matters. So of steps
+    that follow one another only the last is parsed and kept.
+    """
 
-def count_unusable_lines(path: Path) -> int:
-    """Returns the number of lines that `read_events` skips: incomplete, foreign or damaged ones."""
-    return sum(_parse_event(line) is None for line in _read_lines(path))
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self._path, self._offset, self._inode = path, offset, 0
+        self._events: list[dict[str, Any]] = []
+        self._unusable_lines = 0
+        self._lock = threading.Lock()
 
+    @classmethod
+    def from_end(cls, path: Path) -> "ProgressReader":
+        """Creates a reader of the events that are written from now on."""
+        return cls(path, path.stat().st_size if path.exists() else 0)
 
-def _read_lines(path: Path) -> list[bytes]:
-    try:
-        return [line for line in path.read_bytes().split(b"\n") if line]
-    except FileNotFoundError:
-        return []
+    def events(self) -> list[dict[str, Any]]:
+        """Returns the complete events, oldest first. Skips unusable lines; a missing file has no events."""
+        with self._lock:
+            self._read_new()
+            return list(self._events)
+
+    def count_unusable_lines(self) -> int:
+        """Returns the number of lines that `events` skips: incomplete, foreign or damaged ones."""
+        with self._lock:
+            self._read_new()
+            return self._unusable_lines
+
+    def _read_new(self) -> None:
+        try:
+            stream = open(self._path, "rb")  # noqa: SIM115
+        except FileNotFoundError:
+            return
+        with stream:
+            self._start_over_if_replaced(os.fstat(stream.fileno()))
+            stream.seek(self._offset)
+            newest_step = b""
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    break  # being written; a writer ends the line that a crash left incomplete
+                self._offset += len(line)
+                if line.startswith(_STEP):
+                    newest_step = line
+                    continue
+                self._add(newest_step)
+                self._add(line)
+                newest_step = b""
+            self._add(newest_step)
+
+    def _start_over_if_replaced(self, status: os.stat_result) -> None:
+        if (self._inode not in (0, status.st_ino)) or status.st_size < self._offset:
+            self._offset, self._events, self._unusable_lines = 0, [], 0
+        self._inode = status.st_ino
+
+    def _add(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        event = _parse_event(line)
+        if event is None:
+            self._unusable_lines += 1
+            return
+        if event["type"] == "step" and self._events and self._events[-1]["type"] == "step":
+            self._events.pop()
+        self._events.append(event)
 
 
 def _parse_event(line: bytes) -> dict[str, Any] | None:

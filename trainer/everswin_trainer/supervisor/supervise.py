@@ -19,6 +19,7 @@ from everswin_trainer.gpu.wait import GpuRequest, NotEnoughGpus, ParentExited, S
 from everswin_trainer.job.folder import Attempt, Job, living_owner, newest_fence, write_owner
 from everswin_trainer.job.heartbeat import PHASES
 from everswin_trainer.job.outcome import CRASHED, FINISHED, HUNG, PREEMPTED, ProgramOutcome, write_exit
+from everswin_trainer.job.progress import ProgressReader
 from everswin_trainer.job.rank_logs import prune_rank_logs
 from everswin_trainer.supervisor.ballast import with_ballast, write_ballast
 from everswin_trainer.supervisor.hosts import Hosts
@@ -75,6 +76,7 @@ def main(argv: list[str]) -> int:
     clear_previous_attempt(job)
     write_ballast(job)
     log_offset = job.log.stat().st_size if job.log.exists() else 0
+    recorded = ProgressReader.from_end(job.progress)
     write_owner(job, attempt, log_offset, [] if lease is None else [gpu.uuid for gpu in lease.gpus])
     if lease is None:
         ended = ProgramOutcome(
@@ -83,12 +85,12 @@ def main(argv: list[str]) -> int:
     else:
         ended = run(hosts, lock, log_offset, arguments, lease)
         retry_os_errors(lease.release, arguments.grace_seconds)
-    return EXIT_CODES[retry_os_errors(lambda: record_end(job, attempt, ended), arguments.grace_seconds)]
+    return EXIT_CODES[retry_os_errors(lambda: record_end(job, attempt, ended, recorded), arguments.grace_seconds)]
 
 
-def record_end(job: Job, attempt: Attempt, ended: ProgramOutcome) -> str:
+def record_end(job: Job, attempt: Attempt, ended: ProgramOutcome, recorded: ProgressReader) -> str:
     """Writes exit.json, even on a full disk, and returns its reason."""
-    return with_ballast(job, lambda: write_exit(job, attempt, ended))
+    return with_ballast(job, lambda: write_exit(job, attempt, ended, recorded))
 
 
 def refuse(code: int, reason: str, error: Exception | str, **more: object) -> int:

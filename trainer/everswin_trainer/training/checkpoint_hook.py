@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from everswin_trainer.checkpoints.checkpoint import sweep_checkpoints
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.heartbeat import SAVING, STEP
-from everswin_trainer.job.progress import box_average_precision, newest_request, read_events
+from everswin_trainer.job.progress import box_average_precision, newest_request
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.training.context import Context
 from everswin_trainer.training.digests import hash_random_state, hash_tensors
@@ -37,7 +37,8 @@ class CheckpointHook(Hook):
         self._learning_rate_factor = learning_rate_factor
         self._saver = saver
         self._until = until
-        self._request = newest_request(read_events(context.job.progress))
+        self._recorded = context.recorded
+        self._request = newest_request(self._recorded.events())
         self._snapshots = Snapshots()
         self._due_at = 0.0
 
@@ -46,7 +47,7 @@ class CheckpointHook(Hook):
         if self._saver:
             sweep_checkpoints(self._job.checkpoints)
         at_epoch_end = runner.iter == runner.epoch * len(runner.train_dataloader)
-        validated = box_average_precision(read_events(self._job.progress))
+        validated = box_average_precision(self._recorded.events())
         if self._until is None and runner.iter > 0 and at_epoch_end and (runner.epoch, runner.iter) not in validated:
             runner.val_loop.run()
         self._schedule()

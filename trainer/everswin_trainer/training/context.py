@@ -15,7 +15,7 @@ from everswin_trainer.job.folder import Attempt, Job, is_stop_requested
 from everswin_trainer.job.heartbeat import HeartbeatWriter
 from everswin_trainer.job.outcome import FINISHED, PREEMPTED
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.job.progress import Progress
+from everswin_trainer.job.progress import Progress, ProgressReader
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 from everswin_trainer.model import mmcv_ops
 from everswin_trainer.model.recipe import load_recipe
@@ -25,7 +25,7 @@ from everswin_trainer.training.rank import Rank
 
 @dataclass(frozen=True)
 class Context:
-    """Inputs and services of one rank. `progress` is None except on rank 0."""
+    """Inputs and services of one rank. `progress` is None except on rank 0; all ranks read what was `recorded`."""
 
     plan: Plan
     recipe: Config
@@ -37,6 +37,7 @@ class Context:
     control: ControlFile
     stop: StopRequest
     progress: Progress | None
+    recorded: ProgressReader
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace) -> "Context":
@@ -60,6 +61,7 @@ class Context:
             control=ControlFile(job, plan),
             stop=stop,
             progress=Progress(job.progress, attempt.number) if rank.is_rank0 else None,
+            recorded=ProgressReader(job.progress),
         )
 
     def enter_work_dir(self) -> Path:

@@ -10,7 +10,6 @@ from mmengine.config import Config
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, Origin
 from everswin_trainer.checkpoints.saver import Saver
 from everswin_trainer.data import mapped_dataset  # noqa: F401  (registers the data set)
-from everswin_trainer.job.progress import count_unusable_lines, read_events
 from everswin_trainer.metrics import quick_metric  # noqa: F401  (registers the metric)
 from everswin_trainer.model.build_config import build_config
 from everswin_trainer.model.initial_detector import fit_to_classes, load_detector
@@ -95,13 +94,13 @@ def saver(context: Context, config: Config) -> Saver | None:
     if context.progress is None:
         return None
     origin = Origin(context.plan.plan_hash, context.attempt, torch.__version__)
-    return Saver(context.job, context.plan, origin, context.progress, frozenset(milestones(config)))
+    return Saver(context.job, context.plan, origin, context.progress, context.recorded, frozenset(milestones(config)))
 
 
 def warn(context: Context, messages: list[str]) -> None:
     """Writes each warning once per run, even if the run is resumed."""
     if context.progress:
-        written = {event["message"] for event in read_events(context.job.progress) if event["type"] == "warning"}
+        written = {event["message"] for event in context.recorded.events() if event["type"] == "warning"}
         for message in messages:
             if message not in written:
                 print(f"everswin: {message}", flush=True)
@@ -110,8 +109,7 @@ def warn(context: Context, messages: list[str]) -> None:
 
 def unusable_progress(context: Context) -> list[str]:
     """Returns a warning if progress.jsonl has lines that nothing can read."""
-    path = context.job.progress
-    count = count_unusable_lines(path)
+    path, count = context.job.progress, context.recorded.count_unusable_lines()
     if count == 0:
         return []
     return [

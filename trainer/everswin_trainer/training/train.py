@@ -7,7 +7,7 @@ from pathlib import Path
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from everswin_trainer.job.progress import box_average_precision, read_events
+from everswin_trainer.job.progress import box_average_precision
 from everswin_trainer.training.context import Context, add_arguments
 
 
@@ -56,5 +56,5 @@ def is_complete(context: Context, resume: Checkpoint) -> bool:
     """Returns whether a run of this plan is complete: all epochs are trained, and the last one is validated."""
     if resume.plan_hash != context.plan.plan_hash:
         return False
-    validated = box_average_precision(read_events(context.job.progress))
+    validated = box_average_precision(context.recorded.events())
     return resume.epoch >= context.control.now().epochs and resume.position in validated

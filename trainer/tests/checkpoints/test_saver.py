@@ -12,13 +12,13 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from conftest import PLAN, PROGRAMS, environment, list_valid_checkpoints
+from conftest import PLAN, PROGRAMS, environment, list_valid_checkpoints, read_events
 from everswin_trainer.checkpoints import saver
 from everswin_trainer.checkpoints.checkpoint import Origin, list_checkpoints
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.job.progress import Progress, read_events
+from everswin_trainer.job.progress import Progress, ProgressReader
 from everswin_trainer.system.disk_space import require_checkpoint_space
 
 PLAN_HASH = PLAN["planHash"]
@@ -39,7 +39,8 @@ class Folder:
             **{"fence": 1, "epoch": 0, "iteration": 0, "iterationsPerEpoch": PER_EPOCH, "epochs": 3, "worldSize": 1},
             **{"device": "cpu", "resumedFrom": None, "pids": [], "versions": {}},
         )
-        self.saver = Saver(self.job, plan, Origin(PLAN_HASH, Attempt(1, 1), None), self.progress, milestones)
+        origin, recorded = Origin(PLAN_HASH, Attempt(1, 1), None), ProgressReader(self.job.progress)
+        self.saver = Saver(self.job, plan, origin, self.progress, recorded, milestones)
 
     def save(
         self,

@@ -21,7 +21,7 @@ from everswin_trainer.job.folder import Attempt, Job, is_stop_requested
 from everswin_trainer.job.heartbeat import SAVING, STEP, VALIDATION, HeartbeatWriter
 from everswin_trainer.job.outcome import FINISHED, PREEMPTED
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, read_events
+from everswin_trainer.job.progress import Progress, ProgressReader, box_average_precision, newest_request
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
 from everswin_trainer.system.process_setup import prepare_process
 from everswin_trainer.training.loss_watch import LossWatch
@@ -79,11 +79,12 @@ class FakeTrainer:
         self.loss_watch = LossWatch()
         self.state = self.first_state()
         self.saved_iteration = self.state.iteration
-        self.request = newest_request(read_events(self.job.progress))
+        self.recorded = ProgressReader(self.job.progress)
+        self.request = newest_request(self.recorded.events())
         self.progress = Progress(self.job.progress, self.attempt.number)
         origin = Origin(self.plan.plan_hash, self.attempt, None)
         # The learning rate never drops, so there are no milestones.
-        self.saver = Saver(self.job, self.plan, origin, self.progress, milestones=frozenset())
+        self.saver = Saver(self.job, self.plan, origin, self.progress, self.recorded, milestones=frozenset())
 
     def first_state(self) -> State:
         arguments = self.arguments
@@ -255,4 +256,4 @@ class FakeTrainer:
         return self.state.iteration % self.arguments.steps_per_epoch == 0
 
     def is_validated(self) -> bool:
-        return (self.state.epoch, self.state.iteration) in box_average_precision(read_events(self.job.progress))
+        return (self.state.epoch, self.state.iteration) in box_average_precision(self.recorded.events())

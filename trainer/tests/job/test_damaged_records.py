@@ -20,7 +20,7 @@ from everswin_trainer.job.folder import Job, living_owner
 from everswin_trainer.job.heartbeat import read_heartbeats
 from everswin_trainer.job.outcome import decide_reason
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.job.progress import box_average_precision, count_unusable_lines, newest_request, read_events
+from everswin_trainer.job.progress import ProgressReader, box_average_precision, newest_request
 from everswin_trainer.job.root_cause import read_error
 from everswin_trainer.supervisor.ranks import Ranks
 
@@ -56,9 +56,11 @@ def test_damaged_events_are_skipped(finished: JobFolder, tmp_path: Path) -> None
     samples = {event["type"]: event for event in [*events, {**started, "type": "warning", "message": "text"}]}
     variants = [damaged for event in samples.values() for damaged in damages(event)]
     for damaged in variants:
-        path.write_text("\n".join(json.dumps(one) for one in [started, damaged, validation, ended]) + "\n")
-        read = read_events(path)
-        assert len(read) + count_unusable_lines(path) == 4
+        lines = [json.dumps(one, separators=(",", ":")) for one in [started, damaged, validation, ended]]
+        path.write_text("\n".join(lines) + "\n")
+        reader = ProgressReader(path)
+        read = reader.events()
+        assert len(read) + reader.count_unusable_lines() == 4
         scores = box_average_precision(read)
         newest_request(read)
         seconds_between_saves(plan, read, 0.1, estimate_epoch_seconds(read))
@@ -69,7 +71,8 @@ def test_damaged_events_are_skipped(finished: JobFolder, tmp_path: Path) -> None
 
 def test_deeply_nested_record_is_unusable(tmp_path: Path) -> None:
     (tmp_path / "progress.jsonl").write_text("[" * 100_000 + "\n")
-    assert (read_events(tmp_path / "progress.jsonl"), count_unusable_lines(tmp_path / "progress.jsonl")) == ([], 1)
+    reader = ProgressReader(tmp_path / "progress.jsonl")
+    assert (reader.events(), reader.count_unusable_lines()) == ([], 1)
 
 
 @pytest.mark.parametrize("name", ["owner.json", "control.json", "error.json", "checkpoints/e001-i000010.json"])

@@ -3,8 +3,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import environment
-from everswin_trainer.job.progress import Progress, box_average_precision, newest_request, read_events, surviving_events
+from conftest import environment, read_events
+from everswin_trainer.job.progress import (
+    Progress,
+    ProgressReader,
+    box_average_precision,
+    newest_request,
+    surviving_events,
+)
 
 
 def test_event_is_one_line_that_starts_with_the_version(tmp_path: Path) -> None:
@@ -19,7 +25,7 @@ def test_non_finite_numbers_become_null_at_any_depth(tmp_path: Path) -> None:
     Progress(tmp_path / "p", 1).write(
         "step", iteration=1, stepSeconds=0.1, loss=float("nan"), losses={"a": float("inf"), "b": [1.5, float("-inf")]}
     )
-    [event] = read_events(tmp_path / "p")
+    [event] = ProgressReader(tmp_path / "p").events()
     assert (event["loss"], event["losses"]) == (None, {"a": None, "b": [1.5, None]})
 
 
@@ -28,18 +34,53 @@ def test_incomplete_line_loses_only_itself(tmp_path: Path) -> None:
     Progress(path, 1).write("step", iteration=1, stepSeconds=0.1)
     with open(path, "a") as stream:
         stream.write('{"v":1,"type":"step","itera')
-    assert [event["iteration"] for event in read_events(path)] == [1]
+    reader = ProgressReader(path)
+    assert (reader.events()[-1]["iteration"], reader.count_unusable_lines()) == (1, 0)
     Progress(path, 2).write("step", iteration=2, stepSeconds=0.1)
-    assert [event["iteration"] for event in read_events(path)] == [1, 2]
+    assert (reader.events()[-1]["iteration"], reader.count_unusable_lines()) == (2, 0)
     assert len(path.read_bytes().split(b"\n")) == 4
 
 
-def test_read_events_skips_foreign_lines_and_missing_files(tmp_path: Path) -> None:
+def test_reader_keeps_the_last_of_consecutive_steps_and_reads_only_what_was_appended(tmp_path: Path) -> None:
+    path = tmp_path / "p"
+    progress, reader = Progress(path, 1), ProgressReader(path)
+    assert reader.events() == []
+
+    def read_after(*iterations: int) -> list[tuple[str, int]]:
+        for iteration in iterations:
+            progress.write("step", iteration=iteration, stepSeconds=0.1)
+        return [(event["type"], event["iteration"]) for event in reader.events()]
+
+    progress.write("started", iteration=0, iterationsPerEpoch=3)
+    assert read_after(1, 2) == [("started", 0), ("step", 2)]
+    assert read_after(3) == [("started", 0), ("step", 3)]
+    progress.write("checkpoint", iteration=3, checkpointNow=0)
+    assert read_after(4, 5) == [("started", 0), ("step", 3), ("checkpoint", 3), ("step", 5)]
+    # What was read is not read again.
+    with open(path, "r+b") as stream:
+        stream.write(b" " * 20)
+    assert read_after() == [("started", 0), ("step", 3), ("checkpoint", 3), ("step", 5)]
+    path.unlink()
+    Progress(path, 1).write("step", iteration=9, stepSeconds=0.1)
+    assert read_after() == [("step", 9)]
+
+
+def test_reader_from_the_end_returns_only_later_events(tmp_path: Path) -> None:
+    path = tmp_path / "p"
+    assert ProgressReader.from_end(path).events() == []
+    Progress(path, 1).write("warning", message="before")
+    reader = ProgressReader.from_end(path)
+    Progress(path, 2).write("warning", message="after")
+    assert [event["message"] for event in reader.events()] == ["after"]
+
+
+def test_reader_skips_foreign_lines_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "p").write_bytes(
         b'[1]\n"text"\n{"no":"type"}\n\xff\xfe\n{"type":"step"}\n{"type":"tested","t":1,"attempt":1}\n'
     )
-    assert read_events(tmp_path / "p") == [{"type": "tested", "t": 1, "attempt": 1}]
-    assert read_events(tmp_path / "missing") == []
+    reader = ProgressReader(tmp_path / "p")
+    assert (reader.events(), reader.count_unusable_lines()) == ([{"type": "tested", "t": 1, "attempt": 1}], 5)
+    assert ProgressReader(tmp_path / "missing").events() == []
 
 
 def test_lines_of_two_writers_do_not_mix(tmp_path: Path) -> None:

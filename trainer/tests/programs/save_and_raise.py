@@ -9,7 +9,7 @@ from everswin_trainer.checkpoints.checkpoint import Origin
 from everswin_trainer.checkpoints.saver import Saver, StateCopy
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.job.progress import Progress
+from everswin_trainer.job.progress import Progress, ProgressReader
 
 
 def slowly(stream: BinaryIO) -> None:
@@ -19,7 +19,8 @@ def slowly(stream: BinaryIO) -> None:
 
 root = Path(sys.argv[1])
 job, plan = Job.at(root / "train"), Plan.load(root / "plan.json")
-saver = Saver(job, plan, Origin(plan.plan_hash, Attempt(1, 1), None), Progress(job.progress, 1), frozenset())
+progress, recorded = Progress(job.progress, 1), ProgressReader(job.progress)
+saver = Saver(job, plan, Origin(plan.plan_hash, Attempt(1, 1), None), progress, recorded, frozenset())
 copy = StateCopy(epoch=1, iteration=10, size_bytes=5, write=slowly, is_finite=lambda: True)
 saver.save(copy, request=0, blocked_since=time.monotonic())
 raise RuntimeError("the step failed")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from conftest import environment
-from everswin_trainer.job.progress import Progress, read_events
+from conftest import environment, read_events
+from everswin_trainer.job.progress import Progress
 from everswin_trainer.training.tensorboard_events import TensorBoard
 
 # The events hold only the fields that the curves need.
