@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +62,6 @@ def files_follow_the_contract(request: pytest.FixtureRequest) -> Iterator[None]:
     if not request.node.get_closest_marker("off_contract"):
         for folder in set(_used):
             check_files(folder)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def parse_config_index_once() -> None:
-    """Caches MMDetection's index of configs: MMEngine parses 100 YAML files for each base of each recipe."""
-    # Without MMEngine, no collected test loads a recipe.
-    if utils := sys.modules.get("mmengine.config.utils"):
-        utils.load = cache(utils.load)
 
 
 @dataclass

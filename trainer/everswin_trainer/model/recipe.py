@@ -8,11 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.config import config as mmengine_config
 
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.system.atomic_file import write_json
 
 TEXT_WIDTH = 120
+search_model_index = mmengine_config._get_external_cfg_path
+
+
+def find_config(package_path: str, name: str) -> str:
+    """Finds a config of MMDetection, as MMEngine does, but not a base in the index of models.
+
+    That index consists of a hundred YAML files, contains no base, and is parsed again for each base.
+    """
+    if name.startswith("_base_/"):
+        # MMEngine then reads the file of that name.
+        raise ValueError(name)
+    return search_model_index(package_path, name)
+
+
+mmengine_config._get_external_cfg_path = find_config
 
 
 def main(argv: list[str]) -> int:
