@@ -44,8 +44,7 @@ class MeasuringHook(Hook):
         now = time.monotonic()
         self.seconds.append(now - self._since)
         self._since = now
-        # MMEngine has already fetched the loss from the GPU.
-        self.losses.append(float(runner.message_hub.get_scalar("train/loss").current()))
+        self.losses.append(outputs["loss"].item())
         if len(self.seconds) == self._steps:
             raise MeasurementDone
 

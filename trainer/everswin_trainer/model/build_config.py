@@ -60,6 +60,7 @@ def build_config(
     _set_learning_rate(config, plan, warnings)
     _apply_control(config, plan, control, warnings)
     _set_parts(config, plan, control, warnings)
+    set_model_wrapper(config, device)
     if device == "cpu":
         _fit_cpu(config, warnings)
     _set_virtual_ranks(config, plan, control, warnings)
@@ -149,6 +150,11 @@ def _set_hooks(config: Config, plan: Plan) -> None:
     # None instead of a missing key: MMEngine would add its default hook.
     config.default_hooks.checkpoint = None
     config.default_hooks.logger.interval = plan.log_every_steps
+    config.default_hooks.runtime_info = {
+        "type": "LossesHook",
+        "delay": plan.speed.fewer_syncs,
+        "log_every_steps": plan.log_every_steps,
+    }
 
 
 def _set_learning_rate(config: Config, plan: Plan, warnings: list[str]) -> None:
@@ -192,6 +198,23 @@ def _set_parts(config: Config, plan: Plan, control: TrainerControl, warnings: li
         warnings.append(f"accumulates the gradients of {parts} parts of each batch, as requested")
 
 
+def set_model_wrapper(config: Config, device: str) -> None:
+    """Sets MMEngine's defaults, and keeps gradients in the buckets that DDP reduces instead of in a copy.
+
+    Other settings stay: `static_graph` fails with micro-batches, and with more than two ranks another bucket size
+    changes the order of sums (test/bench/ddp_settings.py).
+    """
+    config.model_wrapper_cfg = {
+        "type": "MMDistributedDataParallel",
+        "broadcast_buffers": False,
+        "find_unused_parameters": config.get("find_unused_parameters", False),
+        "gradient_as_bucket_view": True,
+        **config.get("model_wrapper_cfg", {}),
+    }
+    if device == "cpu":
+        config.model_wrapper_cfg.device_ids = None
+
+
 def _set_virtual_ranks(config: Config, plan: Plan, control: TrainerControl, warnings: list[str]) -> None:
     """Makes each rank compute several ranks of the plan if fewer GPUs are left than planned."""
     virtual_ranks = plan.gpus // control.gpus
@@ -225,7 +248,6 @@ def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -
         config.val_cfg.fp16 = True
     if speed.fewer_syncs:
         use_fewer_syncs(config.model)
-        config.default_hooks.runtime_info = {"type": "LossesHook"}
         if device == "cuda":
             # A copy from memory that is not pinned may wait for the GPU.
             config.train_dataloader.pin_memory = True
@@ -242,7 +264,6 @@ def _leave_mixed_precision(config: Config, why: str, warnings: list[str]) -> Non
 def _fit_cpu(config: Config, warnings: list[str]) -> None:
     """Replaces what only a GPU supports."""
     config.env_cfg.dist_cfg = {"backend": "gloo"}
-    config.model_wrapper_cfg = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
     _leave_mixed_precision(config, "there is no GPU", warnings)
     if _replace_sync_norm(config.model):
         warnings.append("normalizes each rank's batch separately (BN instead of SyncBN): there is no GPU")

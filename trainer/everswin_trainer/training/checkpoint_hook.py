@@ -108,6 +108,8 @@ class CheckpointHook(Hook):
         if not self._saver:
             return
         begin = time.monotonic()
+        # LossesHook records what it still copies, and DivergenceHook raises if it shows that training has diverged.
+        runner.call_hook("before_capture")
         self._heartbeats.send(SAVING)
         self._request = self._control.now().checkpoint_now
         # The buffers are reused, so the previous checkpoint must be written first.

@@ -17,7 +17,6 @@ from mmengine.runner import Runner
 
 from everswin_trainer.metrics.coco_scores import scores_of_validation
 from everswin_trainer.training.context import Context
-from everswin_trainer.training.losses_hook import fetch
 from everswin_trainer.training.message_hub import limit
 
 BYTES_PER_MEBIBYTE = 1 << 20
@@ -56,7 +55,8 @@ class ProgressHook(Hook):
         done = runner.iter + 1
         epoch_ends = done % len(runner.train_dataloader) == 0
         if self._progress and (epoch_ends or done % self._context.plan.log_every_steps == 0):
-            losses = fetch(outputs)
+            # LossesHook has recorded those of this step.
+            losses = {name: runner.message_hub.get_scalar(f"train/{name}").current() for name in outputs or {}}
             step_seconds, data_seconds = self._clock.means()
             self._progress.write(
                 "step",

@@ -227,6 +227,7 @@ def test_build_config_keeps_the_stock_settings_without_speed_switches(data: Prep
     config = built(data, device="cuda").config
     assert not any(config.speed.values())
     assert (config.optim_wrapper.optimizer.type, config.val_cfg.get("fp16", False)) == ("AdamW", False)
+    assert config.default_hooks.runtime_info.delay is False
 
 
 def test_speed_switches_apply_to_training_and_validation_but_not_to_the_final_test(data: PreparedData) -> None:
@@ -243,10 +244,21 @@ def test_speed_switches_apply_to_training_and_validation_but_not_to_the_final_te
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_fewer_syncs_replaces_types_and_the_loss_hook_and_pins_batches(data: PreparedData, device: str) -> None:
+@pytest.mark.parametrize(("device", "on_cpu"), [("cpu", {"device_ids": None}), ("cuda", {})])
+def test_ddp_keeps_gradients_in_its_buckets(data: PreparedData, device: str, on_cpu: dict[str, None]) -> None:
+    assert built(data, device=device).config.model_wrapper_cfg == {
+        "type": "MMDistributedDataParallel",
+        "broadcast_buffers": False,
+        "find_unused_parameters": False,
+        "gradient_as_bucket_view": True,
+        **on_cpu,
+    }
+
+
+def test_fewer_syncs_replaces_types_delays_losses_and_pins_batches(data: PreparedData, device: str) -> None:
     config = built(data, device=device, speed={**PLAN["speed"], "fewerSyncs": True}).config
     assert config.model.rpn_head.type == "FewerSyncsRPNHead"
-    assert config.default_hooks.runtime_info == {"type": "LossesHook"}
+    assert config.default_hooks.runtime_info.delay is True
     # PyTorch warns about pinned memory without a GPU.
     assert config.train_dataloader.get("pin_memory", False) == (device == "cuda")
 

@@ -54,9 +54,10 @@ def test_ranks_together_read_the_images_of_one_rank_with_the_total_batch(stepped
     assert [list(step) for step in zip(*of_rank, strict=True)] == expected
 
 
-def test_reduced_gradients_equal_those_of_one_process_with_the_total_batch(tmp_path: Path) -> None:
-    finish(start_ranks(2, tmp_path / "output", compare_gradients, tmp_path, 3), 0)
-    for rank in range(2):
+def test_reduced_gradients_equal_those_of_one_process_and_the_settings_of_ddp_change_no_bit(tmp_path: Path) -> None:
+    finish(start_ranks(RANKS, tmp_path / "output", compare_gradients, tmp_path, 4), 0)
+    for rank in range(RANKS):
         differences = json.loads((tmp_path / f"{rank}.json").read_text())
         assert differences["reduced"] <= 1e-6
         assert differences["unreduced"] > 1e-2
+        assert differences["changed"] == 0
