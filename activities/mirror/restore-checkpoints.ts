@@ -2,7 +2,7 @@ import { mirrorKeys, type MirroredCheckpoint } from '../../configs/schema/run-po
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { sha256OfFile } from '../shared/files/atomic-file.ts';
 import { listCompleteCheckpoints } from '../shared/run/checkpoints.ts';
-import { readProgress } from '../shared/run/progress-reader.ts';
+import { readWithoutSteps } from '../shared/run/progress-reader.ts';
 import { sortByRecency } from '../shared/run/usable-checkpoints.ts';
 import { sortByScore } from '../shared/run/validation-scores.ts';
 import { isSameCheckpoint } from './mirror-plan.ts';
@@ -23,7 +23,7 @@ export async function restoreCheckpoints(
   const restored = await restoreFirstIntact(request, sorted);
 
   const ofNewestPlan = sorted.filter(({ planHash }) => planHash === sorted[0]?.planHash);
-  const best = sortByScore(ofNewestPlan, await readProgress(folder.train.progress));
+  const best = sortByScore(ofNewestPlan, await readWithoutSteps(folder.train.progress));
   restored.push(...(await restoreFirstIntact(request, best)));
   return restored;
 }

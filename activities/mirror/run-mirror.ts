@@ -60,7 +60,7 @@ class BackgroundMirror implements RunMirror {
     this.#run = new RunPointerWriter({ store, runId, fence, signal: this.#stopping.signal });
     this.#files = new FileMirror(store, folder, runId);
     this.#checkpoints = new CheckpointMirror(store, folder, runId, this.#run);
-    this.#progress = new ProgressReader(folder.train.progress);
+    this.#progress = new ProgressReader(folder.train.progress, { skipsSteps: true });
     this.#loop = this.#runLoop();
   }
 
@@ -126,9 +126,9 @@ class BackgroundMirror implements RunMirror {
     const onBytes = (bytes: number) => (this.#bytesSent += bytes);
     if (!this.#isClaimed) await this.#run.claim();
     this.#isClaimed = true;
-    this.#events.push(
-      ...(await this.#progress.readNew()).filter(({ type }) => type === 'validation' || type === 'started'),
-    );
+    await this.#progress.readNew((events) => {
+      this.#events.push(...events.filter(({ type }) => type === 'validation' || type === 'started'));
+    });
     const plan = await this.#inspectCheckpoints();
     // Progress goes before the pointer: an attempt that resumes from a checkpoint needs the progress up to it.
     await this.#files.send(everything || plan.queue.length > 0, { signal, onBytes });

@@ -32,7 +32,8 @@ import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { readJsonLines } from '../shared/files/json-lines.ts';
 import { filterLineage } from '../shared/run/lineage.ts';
-import { readProgress } from '../shared/run/progress-reader.ts';
+import { readWithoutSteps } from '../shared/run/progress-reader.ts';
+import { RunRecord } from '../shared/run/run-record.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
 import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/timeline.ts';
@@ -156,13 +157,13 @@ async function gatherReport(
   { trainer, ...versions }: Versions,
 ): Promise<Report> {
   const folder = runFolder(home, plan.runId);
-  const events = await readProgress(folder.train.progress);
-  const testEvents = (await readProgress(folder.test.progress)).filter(
+  const record = await RunRecord.read(folder.train.progress);
+  const { events } = record;
+  const testEvents = (await readWithoutSteps(folder.test.progress)).filter(
     ({ type }) => type === 'tested' || type === 'warning',
   );
   const incidents = (await readJsonLines(homeFolders(home).incidents, Incident)).filter(({ at }) => at >= startedAt);
-  const lineage = filterLineage(events);
-  const lastEpoch = lineage.findLast((event) => event.type === 'epoch');
+  const lastEpoch = filterLineage(events).findLast((event) => event.type === 'epoch');
   const gpuChanges = await readJsonLines(folder.gpuHealth, GpuHealthChange);
   const started = events.findLast((event) => event.type === 'started');
   const createdAt = Date.now() / 1000;
@@ -181,8 +182,8 @@ async function gatherReport(
     ...(detector && { detector }),
     references,
     ...(lastEpoch && { lastEpoch: EpochHashes.parse(lastEpoch) }),
-    curves: collectCurves(lineage),
-    timeline: buildTimeline([...events, ...testEvents], attempts, incidents, gpuChanges),
+    curves: collectCurves(record),
+    timeline: buildTimeline(record, testEvents, attempts, incidents, gpuChanges),
     checks,
     steps,
     attempts,

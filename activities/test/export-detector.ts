@@ -9,7 +9,7 @@ import { exportDetector } from '../detector/export-detector.ts';
 import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { readJson } from '../shared/files/json-file.ts';
-import { readProgress } from '../shared/run/progress-reader.ts';
+import { readWithoutSteps } from '../shared/run/progress-reader.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
 import { findTestTarget } from './test-target.ts';
@@ -48,7 +48,7 @@ async function exportTested(dependencies: TrainDependencies, request: DetectorRe
   const { dataset } = await prepareInputs(dependencies, plan);
   const prepared = await readJson(`${dataset.root}/dataset.json`, PreparedClasses);
   const folder = runFolder(home, plan.runId);
-  const started = (await readProgress(folder.train.progress)).findLast((event) => event.type === 'started');
+  const started = (await readWithoutSteps(folder.train.progress)).findLast((event) => event.type === 'started');
   const classes = prepared?.classes ?? [];
   const into = folder.detector;
   const exported = await exportDetector({

@@ -4,7 +4,7 @@ import { prepareInputs } from '../inputs/prepare-inputs.ts';
 import { restoreFromStore, type FinishedRun } from '../mirror/mirror.ts';
 import { CodedError } from '../shared/errors/coded-error.ts';
 import { findBestCheckpoint, requireTrained } from '../shared/run/checkpoints.ts';
-import { readProgress } from '../shared/run/progress-reader.ts';
+import { readWithoutSteps } from '../shared/run/progress-reader.ts';
 import type { TrainDependencies } from '../train/dependencies.ts';
 
 /** The weights that a test evaluates. */
@@ -30,7 +30,7 @@ export async function findTestTarget(
   await restoreFromStore(dependencies, plan, null);
   const { train } = runFolder(dependencies.home, plan.runId);
   await requireTrained(train, plan.planHash, trained);
-  const best = await findBestCheckpoint(train, plan.planHash, await readProgress(train.progress));
+  const best = await findBestCheckpoint(train, plan.planHash, await readWithoutSteps(train.progress));
   if (best === undefined) {
     throw new CodedError('CheckpointsLost', `${train.checkpoints} contains no intact checkpoint to test.`);
   }

@@ -103,7 +103,7 @@ async function handleCancellation(watch: JobWatch, drains: boolean): Promise<Job
   throw cancellationSignal.reason;
 }
 
-const reportLastEvents = async ({ progress, onEvents }: JobWatch): Promise<void> => onEvents(await progress.readNew());
+const reportLastEvents = ({ progress, onEvents }: JobWatch): Promise<void> => progress.readNew(onEvents);
 
 /**
  * Returns whether the job is stopping as well. A stop of the worker often stops the trainer at the same time: Ctrl-C of

@@ -12,6 +12,7 @@ const pageEvents = new Set<TrainerEvent['type']>(['started', 'validation', 'ende
 export class ProgressPublisher {
   readonly #progress: AttemptProgress;
   readonly #page: LiveFile;
+  #hasMilestone = false;
 
   /** @param assertFence throws once a newer attempt owns the run's page. */
   constructor(progress: AttemptProgress, home: string, runId: string, assertFence: () => Promise<void>) {
@@ -21,10 +22,13 @@ export class ProgressPublisher {
     });
   }
 
-  publish(events: TrainerEvent[]): void {
-    const hasMilestone = this.#progress.apply(events);
+  /** @param isLast whether no more events are known, so that a long record leads to one signal. */
+  publish(events: TrainerEvent[], isLast: boolean): void {
+    if (this.#progress.apply(events)) this.#hasMilestone = true;
     if (events.some(({ type }) => pageEvents.has(type))) this.#page.rewrite();
-    if (hasMilestone) void signalWorkflow(progressSignalName, this.#progress.state.progress);
+    if (!isLast || !this.#hasMilestone) return;
+    this.#hasMilestone = false;
+    void signalWorkflow(progressSignalName, this.#progress.state.progress);
   }
 
   /** Waits for the last write of the page, because the report later replaces the same file. */

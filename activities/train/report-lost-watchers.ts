@@ -6,7 +6,7 @@ import { runFolder, type JobFolder } from '../../configs/paths.ts';
 import { TrainerExit, TrainerOwner, type LastDetails } from '../../configs/schema/index.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import { currentFence } from '../shared/run/fence.ts';
-import { readProgress } from '../shared/run/progress-reader.ts';
+import { ProgressReader } from '../shared/run/progress-reader.ts';
 import { findLiveJob } from '../shared/trainer/trainer-process.ts';
 import { findLostWatcher, type Watcher } from '../shared/trainer/watcher-file.ts';
 import { AttemptProgress } from './attempt-progress.ts';
@@ -47,7 +47,7 @@ async function readLastDetails(job: JobFolder, progressFile: string): Promise<La
   // Only the attempt knows since when its workflow counts the time, so the next one reports it.
   const progress = new AttemptProgress({ attempt: owner.attempt, control: { epochs: 0 }, since: Infinity });
   progress.followTrainer({ owner, adopted: owner.fence !== fence }, fence);
-  progress.apply(await readProgress(progressFile));
+  await new ProgressReader(progressFile).readNew((events) => progress.apply(events));
   const { watched } = progress;
   const exit = await readJson(job.exit, TrainerExit);
   if (exit?.fence !== owner.fence || exit.reason !== 'preempted') return { watched };

@@ -2,7 +2,7 @@ import { runFolder } from '../../configs/paths.ts';
 import type { Attempt } from '../../configs/schema/index.ts';
 import { ignoreStorageErrors } from '../shared/files/storage-error.ts';
 import { listResumableIterations } from '../shared/run/checkpoints.ts';
-import { readProgress } from '../shared/run/progress-reader.ts';
+import { ProgressReader } from '../shared/run/progress-reader.ts';
 import { SupervisorStartError } from '../shared/trainer/start-job.ts';
 import { CheckpointsLostError } from '../shared/run/saved-steps.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
@@ -18,7 +18,11 @@ export async function summarizeFailedStart(
   { error, fence }: FailedStart,
 ): Promise<Attempt> {
   const folder = runFolder(home, plan.runId);
-  progress.addTime(await ignoreStorageErrors(readProgress(folder.train.progress), []));
+  const recorded = new ProgressReader(folder.train.progress);
+  await ignoreStorageErrors(
+    recorded.readNew((events) => progress.addTime(events)),
+    undefined,
+  );
   const lines = error instanceof SupervisorStartError ? error.lines : [];
   const checkpoints = await ignoreStorageErrors(listResumableIterations(folder, plan), []);
   return {

@@ -1,5 +1,6 @@
-import type { RemoteCopy, RunPlan, TrainerEvent } from '../../configs/schema/index.ts';
+import type { RemoteCopy, RunPlan } from '../../configs/schema/index.ts';
 import { withMirror } from '../mirror/mirror.ts';
+import type { OnEvents } from '../shared/run/progress-reader.ts';
 import type { JobOutcome } from '../shared/trainer/trainer-process.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
 import type { TrainDependencies } from './dependencies.ts';
@@ -18,8 +19,8 @@ export function watchTraining(
   gpuWatch: GpuWatch,
 ): Promise<JobOutcome> {
   const publisher = new ProgressPublisher(progress, dependencies.home, plan.runId, assertFence);
-  const onEvents = (events: TrainerEvent[]) => {
-    publisher.publish(events);
+  const onEvents: OnEvents = (events, isLast) => {
+    publisher.publish(events, isLast);
     void gpuWatch.onEvents(events, running);
   };
   const onFolderLost = () => progress.setFolderLost();

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { TrainerEvent } from '../../configs/schema/index.ts';
 
-type EpochEvent = Extract<TrainerEvent, { type: 'epoch' }>;
+export type EpochEvent = Extract<TrainerEvent, { type: 'epoch' }>;
 
 /** Comparison of the losses that both trainings logged. */
 export interface LossComparison {
@@ -19,17 +19,16 @@ export type HashComparison = { epoch: number } & Record<HashName, 'equal' | 'dif
 
 /** Compares the losses of the steps that were repeated so far. */
 export function compareLosses(
-  original: readonly TrainerEvent[],
+  original: ReadonlyMap<number, number | null>,
   repeated: readonly TrainerEvent[],
   tolerance: number,
 ): LossComparison {
-  const losses = new Map(original.flatMap((event) => (event.type === 'step' ? [[event.iteration, event.loss]] : [])));
   const comparison: LossComparison = { steps: 0, largest: 0, difference: null };
   let lastEqual: number | null = null;
   for (const event of repeated) {
     if (event.type !== 'step') continue;
     const { iteration: step, loss } = event;
-    const expected = losses.get(step);
+    const expected = original.get(step);
     if (expected === undefined) continue;
     comparison.steps += 1;
     const relative = relativeDifference(expected, loss);
@@ -50,14 +49,13 @@ function relativeDifference(a: number | null, b: number | null): number {
 
 /** Compares the hashes of the epochs that both trainings recorded up to the step `last`. */
 export function compareEpochs(
-  original: readonly TrainerEvent[],
+  original: readonly EpochEvent[],
   repeated: readonly TrainerEvent[],
   last: number,
 ): HashComparison[] {
-  const recorded = original.filter((event) => event.type === 'epoch');
   return repeated.flatMap((ours) => {
     if (ours.type !== 'epoch' || ours.iteration > last) return [];
-    const theirs = recorded.findLast(({ epoch }) => epoch === ours.epoch);
+    const theirs = original.findLast(({ epoch }) => epoch === ours.epoch);
     return theirs === undefined ? [] : [compareHashes(theirs, ours)];
   });
 }

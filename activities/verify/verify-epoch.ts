@@ -85,13 +85,13 @@ export async function verifyEpoch(
   }
 }
 
-function chooseSteps({ plan, lineage }: RecordedRun, { epoch, steps }: VerificationRequest, whole: Stretch): Stretch {
+function chooseSteps({ plan, losses }: RecordedRun, { epoch, steps }: VerificationRequest, whole: Stretch): Stretch {
   const { from, to } = whole;
   if (steps === undefined) return whole;
   const { first, last } = steps;
   if (first <= from || first > last || last > to)
     throw new NotVerifiable(`Epoch ${epoch} has steps ${from + 1}..${to}; ${first}..${last} is not part of it.`);
-  if (!lineage.some((event) => event.type === 'step' && event.iteration >= first && event.iteration <= last))
+  if (![...losses.keys()].some((step) => step >= first && step <= last))
     throw new NotVerifiable(
       `The run logged no loss in steps ${first}..${last}: it logs every ${plan.logEverySteps} steps (logEverySteps), and the last one of each epoch. Choose more --steps.`,
     );
@@ -128,10 +128,10 @@ async function verifyIn(
   onStart(`Training steps ${stretch.from + 1} to ${stretch.to} again, from ${from}`);
 
   const repeated: TrainerEvent[] = [];
-  let losses = compareLosses(run.lineage, repeated, tolerance);
+  let losses = compareLosses(run.losses, repeated, tolerance);
   const onEvents = (events: readonly TrainerEvent[]) => {
     repeated.push(...events);
-    losses = compareLosses(run.lineage, repeated, tolerance);
+    losses = compareLosses(run.losses, repeated, tolerance);
     const done = repeated.findLast((event) => event.type === 'step')?.iteration ?? stretch.from;
     onStep(done - stretch.from, stretch.to - stretch.from);
     return losses.difference !== null;
@@ -139,7 +139,7 @@ async function verifyIn(
   await repeatStretch(dependencies, { run, legs, start: checkpoint, root, signal, onWait, onEvents });
 
   const last = losses.difference?.step ?? stretch.to;
-  const hashes = compareEpochs(run.lineage, repeated, last);
+  const hashes = compareEpochs(run.epochs, repeated, last);
   notes.push(...explainCircumstances(dependencies, run, legs, repeated));
   if (last === epoch.to && !hashes.some((one) => one.epoch === request.epoch))
     notes.push('An earlier version trained this epoch and recorded no hashes. Only losses are compared.');

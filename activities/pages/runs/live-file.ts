@@ -1,12 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { runFolder } from '../../../configs/paths.ts';
 import { writeFileAtomic } from '../../shared/files/atomic-file.ts';
-import { createLiveRunReader } from './live-run.ts';
+import { createLiveRunReader, type ReadLiveRun } from './live-run.ts';
 import { renderLiveFile } from './render-live.ts';
 
 /** Writes the live page of a run to the path of its future report. Best effort: failures are only reported. */
 export class LiveFile {
   private readonly home: string;
+  private readonly readRun: ReadLiveRun;
   private readonly runId: string;
   private readonly assertOurs: () => Promise<void>;
   private readonly onProblem: (error: unknown) => void;
@@ -16,6 +17,7 @@ export class LiveFile {
   /** @param assertOurs throws if another attempt owns the run and may already have written the report. */
   constructor(home: string, runId: string, assertOurs: () => Promise<void>, onProblem: (error: unknown) => void) {
     this.home = home;
+    this.readRun = createLiveRunReader(home);
     this.runId = runId;
     this.assertOurs = assertOurs;
     this.onProblem = onProblem;
@@ -35,8 +37,7 @@ export class LiveFile {
 
   private async write(): Promise<void> {
     this.isScheduled = false;
-    // Reads the complete run each time: once per epoch, that is cheaper than keeping it in memory.
-    const live = await createLiveRunReader(this.home)(this.runId);
+    const live = await this.readRun(this.runId);
     if (live === undefined) return;
     const folder = runFolder(this.home, this.runId).report;
     await mkdir(folder, { recursive: true });

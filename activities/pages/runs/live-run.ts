@@ -10,9 +10,7 @@ import {
   type Report,
   type TrainerEvent,
 } from '../../../configs/schema/index.ts';
-import { filterLineage } from '../../shared/run/lineage.ts';
-import { ProgressReader } from '../../shared/run/progress-reader.ts';
-import { applyEvent, initialState } from '../../shared/run/run-state.ts';
+import { RunRecord } from '../../shared/run/run-record.ts';
 import { isSameMark, readFileMark } from '../../shared/files/file-mark.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { readJson } from '../../shared/files/json-file.ts';
@@ -60,8 +58,7 @@ const ReportDate = z.object({ createdAt: z.number() });
 class TrackedRun {
   private readonly home: string;
   private readonly runId: string;
-  private events: TrainerEvent[] = [];
-  private reader: ProgressReader;
+  private readonly record: RunRecord;
   private marks: Awaited<ReturnType<typeof readFileMark>>[] = [];
   private live: LiveRun | undefined;
   private reading: Promise<LiveRun | undefined> | undefined;
@@ -69,7 +66,7 @@ class TrackedRun {
   constructor(home: string, runId: string) {
     this.home = home;
     this.runId = runId;
-    this.reader = new ProgressReader(this.folder.train.progress);
+    this.record = new RunRecord(this.folder.train.progress);
   }
 
   /** Reads the run. Concurrent calls share one result. */
@@ -92,25 +89,18 @@ class TrackedRun {
     );
     const isSame = marks.every((mark, place) => mark === this.marks[place] || isSameMark(mark, this.marks[place]));
     if (this.live !== undefined && isSame) return this.live;
-    const [before, now] = [this.marks[0], marks[0]];
-    if (now?.inode !== before?.inode || (now?.bytes ?? 0) < (before?.bytes ?? 0)) this.reset();
-    for (const event of await this.reader.readNew()) this.events.push(event);
+    await this.record.update();
     this.marks = marks;
     this.live = await this.summarize();
     return this.live;
   }
 
-  private reset(): void {
-    this.events = [];
-    this.reader = new ProgressReader(this.folder.train.progress);
-  }
-
   private async summarize(): Promise<LiveRun> {
-    const { events, runId } = this;
+    const { record, runId } = this;
+    const { events } = record;
     const plan = (await readJson(this.folder.plan, RunPlan)) ?? null;
     const incidents = await readJsonLines(homeFolders(this.home).incidents, Incident);
     const gpuChanges = await readJsonLines(this.folder.gpuHealth, GpuHealthChange);
-    const lineage = filterLineage(events);
     const start = events.findLast((event) => event.type === 'started');
     // The control file has the last epoch that a person requested after the start.
     const { epochs: requested } = (await readJson(this.folder.train.control, RequestedEpochs)) ?? {};
@@ -123,11 +113,11 @@ class TrackedRun {
       lastEventAt,
       state: stateOf(events),
       references: plan?.references ?? [],
-      progress: lineage.reduce(applyEvent, initialState(0, epochs, 0)).progress,
+      progress: record.progress(epochs),
       iterations: start === undefined ? null : epochs * start.iterationsPerEpoch,
       savedAt: events.findLast((event) => event.type === 'checkpoint')?.t ?? null,
-      curves: collectCurves(lineage),
-      timeline: buildLiveTimeline(events, incidents, gpuChanges),
+      curves: collectCurves(record),
+      timeline: buildLiveTimeline(record, incidents, gpuChanges),
       isReported: reported !== undefined && reported.createdAt >= (lastEventAt ?? 0),
     };
   }

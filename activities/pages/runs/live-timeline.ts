@@ -1,13 +1,14 @@
 import type { GpuHealthChange, Incident, TimelineEvent, TrainerEvent } from '../../../configs/schema/index.ts';
+import type { RunRecord } from '../../shared/run/run-record.ts';
 import { buildTimeline } from '../../report/sections/timeline.ts';
 
 /** Builds the timeline of a running job. Outcomes of attempts, which only the workflow knows, are derived from trainer events. */
 export const buildLiveTimeline = (
-  events: readonly TrainerEvent[],
+  record: RunRecord,
   incidents: readonly Incident[],
   gpuChanges: readonly GpuHealthChange[],
 ): TimelineEvent[] =>
-  [...buildTimeline(events, [], incidents, gpuChanges), ...listOutcomes(events)].sort((a, b) => a.at - b.at);
+  [...buildTimeline(record, [], [], incidents, gpuChanges), ...listOutcomes(record.events)].sort((a, b) => a.at - b.at);
 
 const listOutcomes = (events: readonly TrainerEvent[]): TimelineEvent[] =>
   events.flatMap((event, place): TimelineEvent[] => {

@@ -7,27 +7,35 @@ import type {
   TimelineEvent,
   TrainerEvent,
 } from '../../../configs/schema/index.ts';
+import { filterLineage } from '../../shared/run/lineage.ts';
+import { toNullable, type RunRecord } from '../../shared/run/run-record.ts';
 import { formatCount, formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
+import { chooseSamples } from '../components/downsample.ts';
 
 type EventOf<T extends TrainerEvent['type']> = Extract<TrainerEvent, { type: T }>;
 
+/** Points of the loss curve: all that a training of 36 epochs of COCO logs by default. */
+const maxLossPoints = 12_000;
+
 /** Merges all sources, sorted by time. Incidents before the first or after the last event are dropped. */
 export function buildTimeline(
-  events: readonly TrainerEvent[],
+  record: RunRecord,
+  testEvents: readonly TrainerEvent[],
   attempts: readonly Attempt[],
   incidents: readonly Incident[],
   gpuChanges: readonly GpuHealthChange[] = [],
 ): TimelineEvent[] {
+  const events = [...record.events, ...testEvents];
   const times = [...events.map((event) => event.t), ...attempts.flatMap((one) => [one.startedAt, one.endedAt])];
   const first = times.reduce((a, b) => Math.min(a, b), Infinity);
   const last = times.reduce((a, b) => Math.max(a, b), -Infinity);
   return [
     ...listStarts(events),
-    ...attempts.filter((attempt) => attempt.adopted).map((attempt) => adoptionEvent(attempt, events)),
-    ...incidents.filter(({ at }) => at >= first && at <= last).map((incident) => incidentEvent(incident, events)),
+    ...attempts.filter((attempt) => attempt.adopted).map((attempt) => adoptionEvent(attempt, record)),
+    ...incidents.filter(({ at }) => at >= first && at <= last).map((incident) => incidentEvent(incident, record)),
     ...attempts.map((attempt) => outcomeEvent(attempt, events)),
     ...listTests(events),
-    ...gpuChanges.map((change) => gpuHealthEvent(change, events)),
+    ...gpuChanges.map((change) => gpuHealthEvent(change, record)),
   ].sort((a, b) => a.at - b.at);
 }
 
@@ -45,22 +53,22 @@ export function countRepeatedSteps(events: readonly TrainerEvent[]): number {
   return repeated;
 }
 
-/** Collects the curves. A repeated iteration keeps its last value. */
-export function collectCurves(events: readonly TrainerEvent[]): Report['curves'] {
-  const loss = new Map<number, Report['curves']['loss'][number]>();
+/** Collects the curves of the preserved lineage. */
+export function collectCurves({ events, steps }: RunRecord): Report['curves'] {
   const ap = new Map<number, Report['curves']['ap'][number]>();
-  for (const event of events) {
-    const { type } = event;
-    if (type === 'step') loss.set(event.iteration, { iteration: event.iteration, loss: event.loss, lr: event.lr });
-    if (type !== 'validation') continue;
-    const { epoch, iteration, bbox, segm } = event;
+  for (const { epoch, iteration, bbox, segm } of filterByType(filterLineage(events), 'validation'))
     ap.set(iteration, { epoch, iteration, bbox: bbox.AP, segm: segm.AP });
-  }
-  return { loss: byIteration(loss), ap: byIteration(ap) };
+  const { iteration, loss, lr } = steps;
+  const lossAt = (index: number): number | null => toNullable(loss[index]);
+  return {
+    loss: chooseSamples(iteration.length, lossAt, maxLossPoints).map((index) => ({
+      iteration: iteration[index] ?? 0,
+      loss: lossAt(index),
+      lr: toNullable(lr[index]),
+    })),
+    ap: [...ap.values()].sort((a, b) => a.iteration - b.iteration),
+  };
 }
-
-const byIteration = <T extends { iteration: number }>(found: Map<number, T>): T[] =>
-  [...found.values()].sort((a, b) => a.iteration - b.iteration);
 
 const listStarts = (events: readonly TrainerEvent[]): TimelineEvent[] =>
   filterByType(events, 'started').map((start, index): TimelineEvent => {
@@ -73,25 +81,25 @@ const listStarts = (events: readonly TrainerEvent[]): TimelineEvent[] =>
 const formatFirstStart = (start: EventOf<'started'>): string =>
   `${formatPlural(start.epochs, 'epoch')} of ${formatPlural(start.iterationsPerEpoch, 'step')} on ${start.worldSize} × ${start.device}`;
 
-const adoptionEvent = (attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent => ({
+const adoptionEvent = (attempt: Attempt, record: RunRecord): TimelineEvent => ({
   at: attempt.startedAt,
   kind: 'adopted',
   what: `Attempt ${attempt.attempt} found the trainer running; no steps lost`,
-  iteration: findIteration(events, attempt.startedAt),
+  iteration: record.findIteration(attempt.startedAt),
 });
 
-const gpuHealthEvent = ({ at, problems }: GpuHealthChange, events: readonly TrainerEvent[]): TimelineEvent => ({
+const gpuHealthEvent = ({ at, problems }: GpuHealthChange, record: RunRecord): TimelineEvent => ({
   at,
   kind: 'gpu-health',
   what: problems.map(({ uuid, verdict, why }) => `${uuid} ${verdict}: ${why}`).join('; ') || 'all GPUs are healthy',
-  iteration: findIteration(events, at),
+  iteration: record.findIteration(at),
 });
 
-const incidentEvent = (incident: Incident, events: readonly TrainerEvent[]): TimelineEvent => ({
+const incidentEvent = (incident: Incident, record: RunRecord): TimelineEvent => ({
   at: incident.at,
   kind: 'process-died',
   what: `${incident.process} (pid ${incident.pid}): ${incident.how}; restarted after ${formatDuration(incident.restartedAfterSeconds)}`,
-  iteration: findIteration(events, incident.at),
+  iteration: record.findIteration(incident.at),
 });
 
 function outcomeEvent(attempt: Attempt, events: readonly TrainerEvent[]): TimelineEvent {
@@ -116,13 +124,6 @@ const listTests = (events: readonly TrainerEvent[]): TimelineEvent[] =>
       what: `${formatCount(done)} of ${formatPlural(total, 'image')}`,
       iteration: null,
     }));
-
-/** Returns the iteration at a time; null before training starts and after it ends. */
-function findIteration(events: readonly TrainerEvent[], at: number): number | null {
-  const known = events.filter((event) => 'iteration' in event);
-  const before = known.findLast((event) => event.t <= at);
-  return before && known.some((event) => event.t > at) ? before.iteration : null;
-}
 
 const filterByType = <T extends TrainerEvent['type']>(events: readonly TrainerEvent[], type: T) =>
   events.filter((event): event is EventOf<T> => event.type === type);

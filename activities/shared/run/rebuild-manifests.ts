@@ -3,7 +3,7 @@ import type { CheckpointManifest, TrainerEvent } from '../../../configs/schema/i
 import { writeFileAtomic } from '../files/atomic-file.ts';
 import { checkpointPath, listManifests, listUnrecorded, manifestPath } from '../files/checkpoint-files.ts';
 import { findDamage } from './checkpoint-damage.ts';
-import { readProgress } from './progress-reader.ts';
+import { readWithoutSteps } from './progress-reader.ts';
 
 /**
  * Writes missing and torn manifests again, if progress.jsonl proves hash, position and plan of the file. A file that was
@@ -13,7 +13,7 @@ export async function rebuildManifests(job: JobFolder, assertFence: () => Promis
   const names = await listUnrecorded(job.checkpoints);
   if (names.length === 0) return;
   const discarded = new Set((await listManifests(job.quarantine)).map(({ manifest }) => manifest?.sha256));
-  const saved = readSavedManifests(await readProgress(job.progress)).filter(({ sha256 }) => !discarded.has(sha256));
+  const saved = readSavedManifests(await readWithoutSteps(job.progress)).filter(({ sha256 }) => !discarded.has(sha256));
   for (const name of names) {
     const manifest = await findIntact(job, name, saved);
     if (manifest === undefined) continue;

@@ -5,7 +5,7 @@ import { CodedError } from '../errors/coded-error.ts';
 import { listManifests, listUnrecorded } from '../files/checkpoint-files.ts';
 import { ignoreMissing } from '../files/ignore-missing.ts';
 import { iterationOf } from '../summary/checkpoint-name.ts';
-import { readProgress } from './progress-reader.ts';
+import { readWithoutSteps } from './progress-reader.ts';
 
 /** Steps were saved, but no checkpoint is usable any more. Training must not start from iteration 0 unasked. */
 export class CheckpointsLostError extends CodedError {
@@ -57,7 +57,7 @@ export async function requireNothingSaved(records: RunRecords): Promise<void> {
 
 /** Returns the file name of the newest checkpoint that the run folder records and that no start-over gave up. */
 async function findNewestSaved({ job, rollback }: RunRecords): Promise<string | undefined> {
-  const events = await readProgress(job.progress);
+  const events = await readWithoutSteps(job.progress);
   const { saved, startedOverAt } = readSaved(events);
   const givenUp = rollback?.startOver === true ? rollback.fence : -1;
   // With its events, a file without a manifest is one that a crash left before it counted as saved.

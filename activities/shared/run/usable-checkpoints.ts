@@ -2,7 +2,7 @@ import type { RunFolder } from '../../../configs/paths.ts';
 import type { CheckpointManifest, RunPlan } from '../../../configs/schema/index.ts';
 import { comparePlans, formatPlanChange, isAtEpochEnd } from './plan-changes.ts';
 import { readArchivedPlan } from './plan-file.ts';
-import { readProgress } from './progress-reader.ts';
+import { readWithoutSteps } from './progress-reader.ts';
 
 interface UsableCheckpoints {
   /** Checkpoints that this plan may resume from, newest first. */
@@ -23,7 +23,7 @@ export async function findUsable(
     if (planHash === plan.planHash) continue;
     const ofPlan = manifests.filter((manifest) => manifest.planHash === planHash);
     const rejection = await findForbiddenChange(folder, plan, planHash);
-    const events = rejection === undefined ? await readProgress(folder.train.progress) : [];
+    const events = rejection === undefined ? await readWithoutSteps(folder.train.progress) : [];
     const atEpochEnd = ofPlan.filter((manifest) => isAtEpochEnd(manifest, events));
     if (rejection !== undefined) rejections.push(rejection);
     else if (atEpochEnd.length === 0)

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
-import type { TrainerEvent } from '../../../configs/schema/index.ts';
 import { assertFence } from '../run/fence.ts';
-import type { ProgressReader } from '../run/progress-reader.ts';
+import type { OnEvents, ProgressReader } from '../run/progress-reader.ts';
 import { readOutcome, type JobOutcome, type RunningJob } from './trainer-process.ts';
 
 const pollMs = 250;
@@ -13,8 +12,7 @@ export interface JobWatch {
   /** Fence of the watching attempt; an adopted trainer started under an older one. */
   fence: number;
   progress: ProgressReader;
-  /** Receives the events since the last call. */
-  onEvents: (events: TrainerEvent[]) => void;
+  onEvents: OnEvents;
 }
 
 /**
@@ -29,8 +27,7 @@ export async function watchJob(
     signal.throwIfAborted();
     await assertFence(job, fence);
     const outcome = await readOutcome(job, running.owner);
-    const events = await progress.readNew(); // after the outcome, so that no event is missed
-    if (events.length > 0) onEvents(events);
+    await progress.readNew(onEvents); // after the outcome, so that no event is missed
     if (outcome !== undefined) return outcome;
     await sleep(pollMs);
   }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { buildTimeline, collectCurves, countRepeatedSteps } from '../../../../activities/report/sections/timeline.ts';
+import { RunRecord } from '../../../../activities/shared/run/run-record.ts';
 import type { Incident, TrainerEvent } from '../../../../configs/schema/index.ts';
 import { sampleAttempt, startedEvent, stepEvent, validationEvent } from '../../../fixtures/sample-report.ts';
 
@@ -33,7 +34,7 @@ describe('buildTimeline', () => {
   ];
 
   test('lists a crash, a lost worker and an adoption in chronological order', () => {
-    const timeline = buildTimeline(events, attempts, [died(21.8)]);
+    const timeline = buildTimeline(RunRecord.of(events), [], attempts, [died(21.8)]);
     expect(timeline.map(({ at, kind, what, iteration }) => `${at} ${kind} ${iteration}: ${what}`))
       .toMatchInlineSnapshot(`
       [
@@ -50,7 +51,12 @@ describe('buildTimeline', () => {
   });
 
   test('reports a restart from scratch when there is no valid checkpoint', () => {
-    const timeline = buildTimeline([startedEvent({ t: 1 }), startedEvent({ t: 5, attempt: 2 })], [], []);
+    const timeline = buildTimeline(
+      RunRecord.of([startedEvent({ t: 1 }), startedEvent({ t: 5, attempt: 2 })]),
+      [],
+      [],
+      [],
+    );
     expect(timeline.map(({ kind, what }) => [kind, what])).toEqual([
       ['started', '36 epochs of 14,786 steps on 4 × cuda'],
       ['started', 'Restarted from scratch: no valid checkpoint'],
@@ -58,8 +64,8 @@ describe('buildTimeline', () => {
   });
 
   test('ignores incidents outside the run', () => {
-    expect(buildTimeline([], [], [died(21)])).toEqual([]);
-    const timeline = buildTimeline(events, attempts, [died(8.9), died(9), died(33), died(33.1)]);
+    expect(buildTimeline(RunRecord.of([]), [], [], [died(21)])).toEqual([]);
+    const timeline = buildTimeline(RunRecord.of(events), [], attempts, [died(8.9), died(9), died(33), died(33.1)]);
     expect(timeline.filter(({ kind }) => kind === 'process-died').map(({ at, iteration }) => [at, iteration])).toEqual([
       [9, null],
       [33, null],
@@ -69,7 +75,7 @@ describe('buildTimeline', () => {
   test('ends a preempted attempt at the trainer’s own event', () => {
     const said: TrainerEvent = { v: 1, type: 'ended', t: 4, attempt: 1, reason: 'preempted', epoch: 0, iteration: 70 };
     const attempt = sampleAttempt({ startedAt: 0, endedAt: 6, outcome: 'preempted', toIteration: 50 });
-    expect(buildTimeline([said], [attempt], [])).toEqual([
+    expect(buildTimeline(RunRecord.of([said]), [], [attempt], [])).toEqual([
       { at: 4, kind: 'preempted', what: 'Attempt 1', iteration: 70 },
     ]);
   });
@@ -98,12 +104,21 @@ describe('countRepeatedSteps', () => {
 });
 
 describe('collectCurves', () => {
-  test('keeps the last value of a repeated iteration', () => {
+  test('thins out a long loss curve and keeps its first, last, lowest and highest point', () => {
+    const logged = Array.from({ length: 30_000 }, (_, index) =>
+      stepEvent({ iteration: index + 1, loss: index === 20_000 ? 99 : 1 + (index % 7), lr: index }),
+    );
+    const { loss } = collectCurves(RunRecord.of([startedEvent(), ...logged]));
+    expect(loss.length).toBeLessThanOrEqual(12_000);
+    expect([loss[0], loss.at(-1)].map((point) => point?.iteration)).toEqual([1, 30_000]);
+    expect(loss).toContainEqual({ iteration: 20_001, loss: 99, lr: 20_000 });
+  });
+
+  test('drops steps that a later trainer repeats', () => {
     const events = [startedEvent(), ...steps(1, 0, 50, 100, 120), resumed(2, 5, 50), ...steps(2, 5, 100, 150)];
-    expect(collectCurves(events).loss.map(({ iteration, loss }) => [iteration, loss])).toEqual([
+    expect(collectCurves(RunRecord.of(events)).loss.map(({ iteration, loss }) => [iteration, loss])).toEqual([
       [50, 1],
       [100, 2],
-      [120, 1],
       [150, 2],
     ]);
   });
@@ -111,6 +126,6 @@ describe('collectCurves', () => {
   test('keeps the last validation of an iteration', () => {
     const scores = (AP: number) => ({ AP, AP50: null, AP75: null, APs: null, APm: null, APl: null });
     const events = [0.1, 0.2].map((AP) => validationEvent({ iteration: 100, bbox: scores(AP), segm: scores(AP / 2) }));
-    expect(collectCurves(events).ap).toEqual([{ epoch: 1, iteration: 100, bbox: 0.2, segm: 0.1 }]);
+    expect(collectCurves(RunRecord.of(events)).ap).toEqual([{ epoch: 1, iteration: 100, bbox: 0.2, segm: 0.1 }]);
   });
 });

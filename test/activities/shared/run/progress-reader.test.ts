@@ -1,7 +1,8 @@
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ProgressReader, readProgress } from '../../../../activities/shared/run/progress-reader.ts';
+import { ProgressReader, readProgress, readWithoutSteps } from '../../../../activities/shared/run/progress-reader.ts';
+import { stepEvent } from '../../../fixtures/sample-report.ts';
 
 let folder: string;
 let path: string;
@@ -12,8 +13,13 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const warning = (message: string) => JSON.stringify({ v: 1, type: 'warning', t: 1.5, attempt: 1, message });
-const messages = async (reader: ProgressReader) =>
-  (await reader.readNew()).map((event) => (event.type === 'warning' ? event.message : event.type));
+const messages = async (reader: ProgressReader) => {
+  const found: string[] = [];
+  await reader.readNew((events) => {
+    found.push(...events.map((event) => (event.type === 'warning' ? event.message : event.type)));
+  });
+  return found;
+};
 
 test('ProgressReader returns no events without a file', async () => {
   expect(await readProgress(path)).toEqual([]);
@@ -53,4 +59,42 @@ test.each([
 test('ProgressReader drops a line of many megabytes and reads what follows', async () => {
   await writeFile(path, `${'x'.repeat(5_000_000)}\n${warning('after')}\n`);
   expect(await messages(new ProgressReader(path))).toContain('after');
+});
+
+test('ProgressReader passes a long file on in parts, of which one is the last', async () => {
+  await writeFile(path, `${warning('a')}\n`.repeat(25_000));
+  const parts: [number, boolean][] = [];
+  const reader = new ProgressReader(path);
+  for (let read = 0; read < 2; read += 1) await reader.readNew((events, isLast) => parts.push([events.length, isLast]));
+  expect(parts).toEqual([
+    [10_000, false],
+    [10_000, false],
+    [5_000, true],
+  ]);
+});
+
+test.each(['replaced', 'truncated', 'deleted and written again'])(
+  'ProgressReader starts over when the file is %s',
+  async (how) => {
+    let replacements = 0;
+    const reader = new ProgressReader(path, { onReplaced: () => (replacements += 1) });
+    await writeFile(path, `${warning('a')}\n${warning('b')}\n{"torn`);
+    expect(await messages(reader)).toEqual(['a', 'b']);
+    if (how === 'deleted and written again') {
+      await rm(path);
+      expect(await messages(reader)).toEqual([]);
+    }
+    await writeFile(how === 'replaced' ? `${path}.new` : path, `${warning('c')}\n`);
+    if (how === 'replaced') await rename(`${path}.new`, path);
+    expect(await messages(reader)).toEqual(['c']);
+    expect(replacements).toBe(1);
+  },
+);
+
+test('readWithoutSteps leaves out steps, whatever their format', async () => {
+  const step = JSON.stringify(stepEvent());
+  await writeFile(path, `${step}\n${step.replace('{', '{ ')}\n${warning('a')}\n${step}\n\n`);
+  expect(step).toMatch(/^\{"v":1,"type":"step",/);
+  expect((await readWithoutSteps(path)).map(({ type }) => type)).toEqual(['warning']);
+  expect(await readProgress(path)).toHaveLength(4);
 });
