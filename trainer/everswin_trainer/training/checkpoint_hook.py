@@ -14,7 +14,14 @@ from everswin_trainer.job.progress import box_average_precision, newest_request
 from everswin_trainer.job.stop_request import Preempted
 from everswin_trainer.training.context import Context
 from everswin_trainer.training.digests import hash_random_state, hash_tensors
-from everswin_trainer.training.state import Snapshots, capture, size_in_bytes, weights_are_finite, write
+from everswin_trainer.training.state import (
+    Snapshots,
+    all_weights,
+    capture,
+    size_in_bytes,
+    weights_are_finite,
+    write,
+)
 
 
 class CheckpointHook(Hook):
@@ -117,7 +124,7 @@ class CheckpointHook(Hook):
         state = self._snapshots.take(capture(runner, epoch, iteration, self._learning_rate_factor))
         record: Callable[[], dict[str, Any]] | None = None
         if hashes:
-            weights, moments = state["state_dict"], state["optimizer"]["state"]
+            weights, moments = all_weights(state), state["optimizer"]["state"]
 
             def record() -> dict[str, Any]:
                 return {**hashes, "weights": hash_tensors(weights), "optimizer": hash_tensors(moments)}

@@ -50,18 +50,28 @@ class EverswinRunner(Runner):
         return Speed(**self.cfg.get("speed", {}))
 
     def load_or_resume(self) -> None:
-        """Loads the given state. MMEngine would search the folder, and start from scratch if it finds nothing."""
+        """Loads the given state. MMEngine would search the folder, and start from scratch if it finds nothing.
+
+        As in MMEngine, the hooks of the recipe see a state before it is loaded.
+        """
         if self.resume_state is not None:
+            # By this, hooks know that the run resumes.
+            self._resume = True
+            self.call_hook("after_load_checkpoint", checkpoint=self.resume_state)
             restore(self, self.resume_state, self.learning_rate_factor, self.resumes_other_plan)
             # Frees half the memory of a checkpoint.
             self.resume_state = None
         elif self.initial_state is not None:
             # initial_detector.py verified the keys; layers that it dropped keep their random values.
-            bare_model(self).load_state_dict(self.initial_state, strict=False)
+            self._load_weights(self.initial_state, strict=False)
             self.initial_state = None
         elif self.model_state is not None:
-            bare_model(self).load_state_dict(self.model_state)
+            self._load_weights(self.model_state, strict=True)
             self.model_state = None
+
+    def _load_weights(self, weights: dict[str, Any], *, strict: bool) -> None:
+        self.call_hook("after_load_checkpoint", checkpoint={"state_dict": weights})
+        bare_model(self).load_state_dict(weights, strict=strict)
 
     def dump_config(self) -> None:
         """Writes nothing: the plan holds the recipe's text, and the log holds this machine's paths."""

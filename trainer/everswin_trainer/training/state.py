@@ -2,6 +2,9 @@
 
 A superset of what MMDetection's own tools read from a checkpoint (`state_dict`, `meta.dataset_meta`); loads with
 `weights_only=True`. No generator states: see randomness.py.
+
+The hooks of a recipe add their state, as in MMEngine. EMAHook swaps the weights: `state_dict` then holds the average,
+which all readers test and export, and `ema_state_dict` the weights that training continues with.
 """
 
 from pathlib import Path
@@ -34,6 +37,7 @@ def capture(runner: Runner, epoch: int, iteration: int, learning_rate_factor: fl
         "param_schedulers": [scheduler.state_dict() for scheduler in runner.param_schedulers],
         "message_hub": to_plain(runner.message_hub),
     }
+    runner.call_hook("before_save_checkpoint", checkpoint=state)
     return to_safe_types(state)
 
 
@@ -136,9 +140,14 @@ def read(path: Path) -> dict[str, Any]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
+def all_weights(state: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Returns the weights of a state, with those behind them if they are an average."""
+    return {**state["state_dict"], **state.get("ema_state_dict", {})}
+
+
 def weights_are_finite(state: dict[str, Any]) -> bool:
     """Returns whether all weights are finite; a state with NaN or infinity cannot be resumed."""
-    return all(bool(torch.isfinite(one).all()) for one in state["state_dict"].values())
+    return all(bool(torch.isfinite(one).all()) for one in all_weights(state).values())
 
 
 def bare_model(runner: Runner) -> torch.nn.Module:

@@ -81,6 +81,8 @@ def test_weights_with_nan_or_infinity_are_not_finite() -> None:
     assert weights_are_finite({"state_dict": {"w": torch.ones(2), "num_batches_tracked": counted}})
     for value in (float("nan"), float("inf")):
         assert not weights_are_finite({"state_dict": {"w": torch.tensor([1.0, value])}})
+        behind = {"module.w": torch.tensor([1.0, value]), "steps": counted}
+        assert not weights_are_finite({"state_dict": {"w": torch.ones(2)}, "ema_state_dict": behind})
 
 
 def test_a_learning_rate_factor_of_one_changes_no_bit() -> None:
