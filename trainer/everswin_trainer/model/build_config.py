@@ -17,6 +17,9 @@ from everswin_trainer.model.fewer_syncs.types import use_fewer_syncs
 from everswin_trainer.model.recipe import flatten, milestones
 from everswin_trainer.model.weights import looks_like_safetensors
 
+# MMDetection's wrapper that mixes each image with others.
+MIXED = "MultiImageMixDataset"
+
 
 @dataclass(frozen=True)
 class BuiltConfig:
@@ -75,25 +78,34 @@ def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
         # PyTorch rejects persistent_workers=True with 0 workers.
         settings.persistent_workers = plan.loader_workers > 0
         settings.worker_init_fn = {"type": "own_process_group"}
-        settings.dataset.update(
+        dataset = _coco(settings.dataset)
+        dataset.update(
             data_root="",
             ann_file=str(data.annotations(split)),
             data_prefix={"img": data.image_prefix(split)},
             metainfo={"classes": data.classes()},
         )
         samples = data.samples(split)
-        if samples and settings.dataset.type == "CocoDataset" and not settings.dataset.get("proposal_file"):
-            settings.dataset.update(type="MappedCocoDataset", samples=str(samples))
-        for step in settings.dataset.pipeline:
+        if samples and dataset.type == "CocoDataset" and not dataset.get("proposal_file"):
+            dataset.update(type="MappedCocoDataset", samples=str(samples))
+        for step in dataset.pipeline:
             if step.type == "LoadImageFromFile":
                 step.backend_args = data.image_backend(split)
     train = config.train_dataloader
     train.batch_size = plan.batch_per_gpu
-    train.dataset.pipeline.insert(0, ConfigDict(type="SeedSample", seed=plan.seed))
+    if train.dataset.type == MIXED:
+        train.dataset.update(type="SeededMixDataset", seed=plan.seed)
+    else:
+        train.dataset.pipeline.insert(0, ConfigDict(type="SeedSample", seed=plan.seed))
     train.batch_sampler = {"type": "ResumableBatchSampler", "inner": train.get("batch_sampler")}
     for evaluator in ("val_evaluator", "test_evaluator"):
         config[evaluator].update(ann_file=str(data.annotations("val")), metric=["bbox", "segm"], format_only=False)
     config.val_evaluator.type = "QuickCocoMetric"
+
+
+def _coco(dataset: ConfigDict) -> ConfigDict:
+    """Returns the data set that reads images and annotations."""
+    return dataset.dataset if dataset.type == MIXED else dataset
 
 
 def set_classes(part: Any, count: int) -> None:

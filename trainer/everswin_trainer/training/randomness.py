@@ -49,6 +49,13 @@ class SeedSample(BaseTransform):
         return results
 
 
+def seeding(dataset: Any) -> SeedSample:
+    """Returns what seeds the samples of a training data set: its own attribute, or the first step of its pipeline."""
+    found = getattr(dataset, "seeding", None) or dataset.pipeline.transforms[0]
+    assert isinstance(found, SeedSample), "build_config puts it there"
+    return found
+
+
 class RandomnessHook(Hook):
     """Passes the epoch to the pipeline and seeds each step."""
 
@@ -59,9 +66,7 @@ class RandomnessHook(Hook):
         self._rank = rank
 
     def before_train_epoch(self, runner: Runner) -> None:
-        first = runner.train_dataloader.dataset.pipeline.transforms[0]
-        assert isinstance(first, SeedSample), "build_config puts it there"
-        first.epoch.value = runner.epoch
+        seeding(runner.train_dataloader.dataset).epoch.value = runner.epoch
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         seed_step(self._seed, self._rank, runner.iter)

@@ -18,6 +18,7 @@ from everswin_trainer.training import (  # noqa: F401  (register what build_conf
     batches,
     fused_adamw,
     micro_batches,
+    mixed_dataset,
 )
 from everswin_trainer.training.checkpoint_hook import CheckpointHook
 from everswin_trainer.training.context import Context

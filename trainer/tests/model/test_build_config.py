@@ -110,6 +110,17 @@ def test_samples_are_mapped_if_the_folder_has_them(data: PreparedData) -> None:
         assert dataset.ann_file == f"{data.root}/{split}.json"
 
 
+def test_a_data_set_that_mixes_images_has_one_seed_and_reads_the_plans_data(data: PreparedData) -> None:
+    data.manifest["splits"]["train"]["samples"] = "train.samples"
+    mixing = built(data, "s_paper-lsj-copy-paste", epochs=100, seed=3).config.train_dataloader.dataset
+    assert (mixing.type, mixing.seed) == ("SeededMixDataset", 3)
+    assert [step.type for step in mixing.pipeline] == ["CopyPaste", "PackDetInputs"]
+    reading = mixing.dataset
+    assert (reading.type, reading.ann_file) == ("MappedCocoDataset", f"{data.root}/train.json")
+    assert reading.metainfo["classes"] == ("cat", "dog")
+    assert reading.pipeline[0].backend_args["archive"] == "/store/images"
+
+
 def test_the_plan_sets_batch_workers_seed_and_log_interval(data: PreparedData) -> None:
     config = built(data, batchPerGpu=3, loaderWorkers=2, seed=11, logEverySteps=7).config
     loader = config.train_dataloader
