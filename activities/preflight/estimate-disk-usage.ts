@@ -27,6 +27,6 @@ export async function estimateDiskUsage(
       bytes: group.reduce((sum, { size }) => sum + (size?.diskBytes ?? 0), 0),
     })),
     ...unpacked,
-    { label: `for ${count} checkpoints`, bytes: count * checkpointBytes(known?.parameters ?? 0) },
+    { label: `for ${count} checkpoints`, bytes: count * checkpointBytes(known?.parameters ?? 0, plan.recipe.summary) },
   ];
 }

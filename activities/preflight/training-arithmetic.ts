@@ -1,4 +1,4 @@
-import type { RunPlan } from '../../configs/schema/index.ts';
+import type { RecipeSummary, RunPlan } from '../../configs/schema/index.ts';
 
 type Batching = Pick<RunPlan, 'gpus' | 'batchPerGpu'>;
 
@@ -13,8 +13,12 @@ export const totalBatch = ({ gpus, batchPerGpu }: Batching): number => gpus * ba
 export const iterationsPerEpoch = (images: number, { gpus, batchPerGpu }: Batching): number =>
   Math.ceil(Math.ceil(images / gpus) / batchPerGpu);
 
-/** Estimates the checkpoint size: AdamW stores two moments per parameter, each value takes 4 bytes. */
-export const checkpointBytes = (parameters: number): number => parameters * 3 * 4;
+/**
+ * Estimates the checkpoint size: AdamW stores two moments per parameter, a moving average of the weights is a second copy
+ * of them, and each value takes 4 bytes.
+ */
+export const checkpointBytes = (parameters: number, { weightAverage }: Pick<RecipeSummary, 'weightAverage'>): number =>
+  parameters * (weightAverage === undefined ? 3 : 4) * 4;
 
 /** Counts the kept checkpoints: the newest, the best, one per learning-rate milestone, and the one being written. */
 export const checkpointsKept = ({ checkpoint, recipe }: Pick<RunPlan, 'checkpoint' | 'recipe'>): number =>

@@ -10,6 +10,8 @@ export const aspects = [
   'box regression',
   'batch and learning rate',
   'micro-batches',
+  'augmentation',
+  'weight averaging',
   'epochs',
   'learning rate schedule',
   'warm-up',

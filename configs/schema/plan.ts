@@ -48,6 +48,8 @@ export const RecipeSummary = z.object({
   imagesAtOnce: z.int().nullable(),
   /** Total batch for which the learning rate was chosen (MMDetection's `auto_scale_lr`); null if the recipe states none. */
   baseBatch: z.int().nullish(),
+  /** Moving average of the weights, which is validated, tested and exported; absent for the weights themselves. */
+  weightAverage: z.object({ type: z.string(), momentum: z.number() }).optional(),
 });
 export type RecipeSummary = z.infer<typeof RecipeSummary>;
 

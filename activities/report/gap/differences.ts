@@ -20,6 +20,8 @@ const unknownEffect: KnownEffect = {
 /** Values of settings that publications omit because they are standard. */
 const defaults: Partial<Record<Aspect, string>> = {
   'micro-batches': 'none',
+  augmentation: 'short sides of 480 to 800, half of the images cropped',
+  'weight averaging': 'none',
   'changes during the run': 'none',
 };
 

@@ -1,10 +1,12 @@
 /** Lists the training settings of a run with the same texts as configs/published-models.json. */
 import { z } from 'zod';
-import type { Aspect, RecipeSettings, Report, Setting } from '../../../configs/schema/index.ts';
+import type { Aspect, RecipeSettings, RecipeSummary, Report, Setting } from '../../../configs/schema/index.ts';
 import { trainedEpochs } from '../../shared/summary/format-epochs.ts';
 import { isCoco } from '../../plan/published.ts';
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { formatBoxRegression, formatBoxHeads, formatBoxLoss, RoiHead } from './box-head.ts';
+
+const Pipeline = z.array(z.object({ type: z.string(), ratio_range: z.array(z.number()).optional() }));
 
 /** Recipe settings that the diagnosis uses. A setting that is missing or has another shape counts as unknown. */
 const Recipe = z.object({
@@ -27,6 +29,13 @@ const Recipe = z.object({
     )
     .optional()
     .catch(undefined),
+  train_dataloader: z
+    .object({
+      // A data set that mixes images contains the one that reads them.
+      dataset: z.object({ pipeline: Pipeline, dataset: z.object({ pipeline: Pipeline }).optional() }),
+    })
+    .optional()
+    .catch(undefined),
 });
 export type Recipe = z.infer<typeof Recipe>;
 
@@ -37,6 +46,7 @@ export type Settings = Partial<Record<Aspect, Setting>>;
 /** Returns the settings that the report contains; unknown ones are absent. */
 export function listSettings(report: Report, recipe: Recipe): Settings {
   const { plan, environment, decisions } = report;
+  const average = plan.recipe.summary.weightAverage;
   const { part, id } = startingWeights(plan.weights);
   const heads = recipe.model?.roi_head.bbox_head;
   const batch = plan.gpus * plan.batchPerGpu;
@@ -54,6 +64,8 @@ export function listSettings(report: Report, recipe: Recipe): Settings {
       amount: batch,
     },
     'micro-batches': formatMicroBatches(report),
+    augmentation: formatAugmentation(recipe),
+    'weight averaging': average && { value: formatWeightAverage(average) },
     epochs: { value: String(epochs), amount: epochs },
     'learning rate schedule': formatMilestones(recipe),
     'warm-up': formatWarmUp(recipe),
@@ -73,6 +85,22 @@ function formatMicroBatches({ plan }: Report): Setting | undefined {
   if (atOnce === null || atOnce >= plan.batchPerGpu) return undefined;
   return { value: `${atOnce} of ${plan.batchPerGpu} images per GPU at a time` };
 }
+
+/** Formats an augmentation other than that of blog and paper; undefined for theirs. */
+function formatAugmentation({ train_dataloader: loader }: Recipe): Setting | undefined {
+  const { pipeline = [], dataset } = loader?.dataset ?? {};
+  const steps = [...(dataset?.pipeline ?? []), ...pipeline];
+  const scales = steps.find(({ type }) => type === 'RandomResize')?.ratio_range;
+  const parts = [
+    ...(scales === undefined ? [] : [`large-scale jitter from ${scales.join(' to ')}`]),
+    ...(steps.some(({ type }) => type === 'CopyPaste') ? ['copy-paste'] : []),
+  ];
+  return parts.length > 0 ? { value: parts.join(' and ') } : undefined;
+}
+
+/** Formats `moving average (ExpMomentumEMA, momentum 0.0002)`. */
+export const formatWeightAverage = ({ type, momentum }: NonNullable<RecipeSummary['weightAverage']>): string =>
+  `moving average (${type}, momentum ${momentum})`;
 
 function formatMilestones({ param_scheduler: schedulers }: Recipe): Setting | undefined {
   const milestones = schedulers?.flatMap((one) => one.milestones ?? []) ?? [];

@@ -1,9 +1,10 @@
-import type { Report } from '../../../configs/schema/index.ts';
+import type { RecipeSummary, Report } from '../../../configs/schema/index.ts';
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { activeSwitches } from '../../shared/run/speed-switches.ts';
 import { renderFacts } from '../components/facts.ts';
 import { markup } from '../components/markup.ts';
 import { reproduceCommand } from './reproduce-command.ts';
+import { formatWeightAverage } from '../gap/recipe-settings.ts';
 import { formatDevices, listData, listHashes } from './run-facts.ts';
 import type { Section } from '../components/section.ts';
 import { formatEpochChange, formatTrainedEpochs } from '../../shared/summary/format-epochs.ts';
@@ -48,12 +49,18 @@ function listPlan(report: Report): readonly (readonly [string, string])[] {
     ['length', formatLength(report)],
     ['batch', `${formatDevices(report)} × ${formatPlural(batchPerGpu, 'image')}`],
     ['learning rate', formatLearningRate(report.plan)],
+    ...listWeightAverage(recipe.summary),
     ['seed', String(seed)],
     ['loader processes', `${formatCount(loaderWorkers)} per device`],
     ['speed switches', activeSwitches(speed).join(', ') || 'none'],
     ['checkpoints', `every ${checkpoint.everyMinutes} min and every epoch, last ${checkpoint.keepLast} kept`],
   ];
 }
+
+const listWeightAverage = ({ weightAverage }: RecipeSummary): [string, string][] =>
+  weightAverage === undefined
+    ? []
+    : [['tested weights', `${formatWeightAverage(weightAverage)}; validation, final test and exports use it`]];
 
 const formatLength = (report: Report): string =>
   isEvaluation(report.plan)

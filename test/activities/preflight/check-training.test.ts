@@ -29,8 +29,10 @@ test.each([
   expect(iterationsPerEpoch(117_266, { gpus, batchPerGpu })).toBe(iterations);
 });
 
-test('checkpointBytes estimates 1.28 GB for Swin-S', () => {
-  expect(checkpointBytes(106_950_000) / 1e9).toBeCloseTo(1.28, 2);
+test('checkpointBytes estimates 1.28 GB for Swin-S, and 0.43 GB more with an average of the weights', () => {
+  expect(checkpointBytes(106_950_000, {}) / 1e9).toBeCloseTo(1.28, 2);
+  const weightAverage = { type: 'ExpMomentumEMA', momentum: 0.0002 };
+  expect(checkpointBytes(106_950_000, { weightAverage }) / 1e9).toBeCloseTo(1.71, 2);
 });
 
 test('checkTraining computes the steps and hours of the blog recipe', () => {

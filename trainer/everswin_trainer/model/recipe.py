@@ -104,4 +104,17 @@ def summarize(config: Config) -> dict[str, Any]:
         # Images of a rank's batch in memory at a time (build_config.py).
         "imagesAtOnce": config.get("images_at_once"),
         "baseBatch": config.get("auto_scale_lr", {}).get("base_batch_size"),
+        # Absent without an average, as in the plans of earlier versions.
+        **weight_average(config),
     }
+
+
+def weight_average(config: Config) -> dict[str, Any]:
+    """Returns the moving average of the weights that the recipe's EMAHook keeps; empty without the hook."""
+    hooks = [hook for hook in config.get("custom_hooks") or [] if hook.get("type") == "EMAHook"]
+    # Both defaults are MMEngine's.
+    averages = [
+        {"type": hook.get("ema_type", "ExponentialMovingAverage"), "momentum": hook.get("momentum", 0.0002)}
+        for hook in hooks
+    ]
+    return {"weightAverage": averages[0]} if averages else {}

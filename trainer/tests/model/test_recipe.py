@@ -9,7 +9,7 @@ from mmengine.config import Config
 from conftest import JobFolder, environment
 from contract import check_answer
 from everswin_trainer.job.plan import Plan
-from everswin_trainer.model.recipe import fingerprint, flatten, load_recipe, to_json
+from everswin_trainer.model.recipe import fingerprint, flatten, load_recipe, summarize, to_json
 
 RECIPES = Path(__file__).parents[3] / "configs/mmdet"
 DEMO = RECIPES / "cascade-mask-rcnn_swin-demo.py"
@@ -27,6 +27,14 @@ def test_recipe_command_writes_text_hash_and_summary_without_local_paths(tmp_pat
     assert answer["settings"]["optim_wrapper"]["optimizer"]["type"] == "AdamW"
     for path in (sys.prefix, str(RECIPES), str(Path.home())):
         assert path not in answer["text"]
+
+
+def test_only_a_recipe_with_an_average_of_the_weights_has_one_in_its_summary() -> None:
+    averaged = load_recipe(RECIPES / "cascade-mask-rcnn_swin-s_paper-ema.py", None)
+    assert summarize(averaged)["weightAverage"] == {"type": "ExpMomentumEMA", "momentum": 0.0002}
+    averaged.custom_hooks = [{"type": "NumClassCheckHook"}, {"type": "EMAHook"}]
+    assert summarize(averaged)["weightAverage"] == {"type": "ExponentialMovingAverage", "momentum": 0.0002}
+    assert "weightAverage" not in summarize(load_recipe(DEMO, None))
 
 
 def test_settings_that_json_cannot_represent_become_text() -> None:

@@ -91,6 +91,25 @@ describe('diagnoseGap for another run', () => {
     expect(found?.find(({ aspect }) => aspect === 'changes during the run')?.ours).toBe(change);
   });
 
+  test('lists jitter, copy-paste and an average of the weights', () => {
+    const { recipe } = blogReport.plan;
+    const summary = { ...recipe.summary, weightAverage: { type: 'ExpMomentumEMA', momentum: 0.0002 } };
+    const pipeline = [{ type: 'LoadImageFromFile' }, { type: 'RandomResize', ratio_range: [0.1, 2] }];
+    const dataset = { type: 'MultiImageMixDataset', pipeline: [{ type: 'CopyPaste' }], dataset: { pipeline } };
+    const recipeSettings = { ...blogReport.recipeSettings, train_dataloader: { dataset } };
+    const found = diagnoseGap(alter({ recipe: { ...recipe, summary } }, { recipeSettings }))?.differences;
+    expect(found).toContainEqual(
+      expect.objectContaining({ aspect: 'augmentation', ours: 'large-scale jitter from 0.1 to 2 and copy-paste' }),
+    );
+    expect(found).toContainEqual(
+      expect.objectContaining({
+        aspect: 'weight averaging',
+        ours: 'moving average (ExpMomentumEMA, momentum 0.0002)',
+        theirs: 'none',
+      }),
+    );
+  });
+
   test('does not rule out a pretrained head when the run loads a detector', () => {
     const recipeSettings = { ...blogReport.recipeSettings, load_from: 'r50.pth' };
     expect(diagnoseGap(alter({}, { recipeSettings }))?.ruledOut[0]?.inThisRun).toContain('not ruled out');
