@@ -21,7 +21,7 @@ test.each(recipes)('a run file trains %s for the number of epochs in its facts',
   );
 });
 
-test.each(recipes.filter((recipe) => recipe.includes('_paper')))(
+test.each(recipes.filter((recipe) => recipe.endsWith('_paper')))(
   'references of %s start with the released model',
   (recipe) => {
     expect(referencesFor(recipe)[0]).toMatchObject({ label: 'released model' });

@@ -19,7 +19,9 @@ from everswin_trainer.model.recipe import load_recipe
 RECIPES = Path(__file__).parents[2] / "configs/mmdet"
 RUNS = RECIPES.parent / "runs"
 # Recipes for COCO: t_blog, s_paper, ...
-COCO_RECIPES = [path.stem.removeprefix("cascade-mask-rcnn_swin-") for path in RECIPES.glob("*_*_*.py")]
+COCO_RECIPES = sorted(path.stem.removeprefix("cascade-mask-rcnn_swin-") for path in RECIPES.glob("*_*_*.py"))
+# The others train for 100 epochs with large-scale jitter.
+THREE_TIMES = [recipe for recipe in COCO_RECIPES if "lsj" not in recipe]
 CLASSES = [f"class {number}" for number in range(80)]
 HEIGHT, WIDTH = 128, 160
 

@@ -58,6 +58,20 @@ test('parseSweepInput rejects more validations than a workflow history can hold'
   expect(problemsOf(sweep(long))).toEqual(['variants: expected at most 6000 epochs in all, got 7200']);
 });
 
+test('the sweep of heads and batch trains each pair once and changes nothing else', async () => {
+  const raw: unknown = JSON.parse(await readFile(`${projectRoot}/configs/sweeps/head-and-batch.json`, 'utf8'));
+  const input = SweepInput.parse(raw);
+  const runs = input.variants.map((one) => variantInput(input, one));
+  expect(runs.map(({ recipe, gpus, batchPerGpu }) => [recipe.split('_').at(-1), gpus * batchPerGpu])).toEqual([
+    ['blog', 8],
+    ['blog-accumulate', 16],
+    ['blog-giou', 8],
+    ['blog-giou', 16],
+  ]);
+  const [first, ...others] = runs.map(({ name, recipe, batchPerGpu, ...shared }) => shared);
+  for (const other of others) expect(other).toEqual(first);
+});
+
 test('the demo sweep is a valid sweep', async () => {
   const raw: unknown = JSON.parse(await readFile(`${projectRoot}/configs/sweeps/demo.json`, 'utf8'));
   expect(SweepInput.parse(raw).variants.map(({ change }) => formatVariantChanges(change))).toEqual([

@@ -16,6 +16,11 @@ BLOG = [f"cascade-mask-rcnn_swin-{size}_blog" for size in "tsb"]
 PAPER = [f"cascade-mask-rcnn_swin-{size}_paper" for size in "tsb"]
 ACCUMULATE, DEMO = "cascade-mask-rcnn_swin-s_blog-accumulate", "cascade-mask-rcnn_swin-demo"
 FULL = [*BLOG, ACCUMULATE, *PAPER]
+GIOU, EMA, LSJ, COPY_PASTE = (
+    f"cascade-mask-rcnn_swin-s_{name}" for name in ("blog-giou", "paper-ema", "paper-lsj", "paper-lsj-copy-paste")
+)
+IN22K = "cascade-mask-rcnn_swin-b_paper-in22k"
+NEW = [GIOU, EMA, LSJ, COPY_PASTE, IN22K]
 # Settings that may differ between the two variants of a size, and between the sizes of a variant.
 VARIANT = {
     "images_at_once",
@@ -111,19 +116,19 @@ def at(part: Any, path: str) -> Iterator[Any]:
         yield from at(one, rest) if rest else [one]
 
 
-@pytest.mark.parametrize("name", [*FULL, DEMO])
+@pytest.mark.parametrize("name", [*FULL, *NEW, DEMO])
 def test_recipes_name_no_data_weights_or_classes(name: str) -> None:
     text = (RECIPES / f"{name}.py").read_text()
     for word in ("data_root", "ann_file", "data_prefix", "init_cfg", "checkpoint", "http", "num_classes", "metainfo"):
         assert word not in text, f"{name} sets {word}, which the plan decides"
 
 
-@pytest.mark.parametrize("name", [*FULL, DEMO])
-def test_recipes_inherit_at_most_three_levels_above_mmdetection(name: str) -> None:
+@pytest.mark.parametrize("name", [*FULL, *NEW, DEMO])
+def test_recipes_inherit_at_most_four_levels_above_mmdetection(name: str) -> None:
     depth, file = 1, RECIPES / f"{name}.py"
     while parent := re.search(r'^_base_ = "\./(.+)"$', file.read_text(), re.MULTILINE):
         depth, file = depth + 1, RECIPES / parent[1]
-    assert depth <= 3
+    assert depth <= 4
 
 
 @pytest.mark.parametrize("name", FULL)
@@ -264,19 +269,65 @@ def test_accumulation_recipes_change_no_other_setting() -> None:
     assert changed(load(BLOG[1]), load(ACCUMULATE)) == {"images_at_once"}
 
 
+def test_the_giou_recipe_is_the_blog_recipe_with_the_heads_of_the_paper() -> None:
+    schedule = {"param_scheduler.*.end", "optim_wrapper.loss_scale", "optim_wrapper.loss_scale.init_scale"}
+    assert own_changes(BLOG[1], GIOU) == VARIANT - schedule
+    assert own_changes(PAPER[1], GIOU) == schedule
+
+
+def test_the_average_recipe_adds_only_its_hook() -> None:
+    assert {path.split(".")[0] for path in own_changes(PAPER[1], EMA)} == {"custom_hooks"}
+
+
+def test_the_recipe_for_imagenet_22k_equals_that_for_imagenet_1k() -> None:
+    assert changed(load(PAPER[2]), load(IN22K)) == set()
+
+
+def test_large_scale_jitter_changes_only_images_and_epochs() -> None:
+    assert {re.sub(r"\.\*.*", "", path) for path in own_changes(PAPER[1], LSJ)} == {
+        "PIPELINE",
+        "image_size",
+        "model.data_preprocessor.batch_augments",
+        "model.train_cfg.rpn.allowed_border",
+        "param_scheduler",
+        "train_cfg.max_epochs",
+        "train_dataloader.batch_sampler",
+        "train_dataloader.batch_sampler.type",
+    }
+    # 163,889 and 177,546 of 184,375 steps in detectron2's new_baselines and ViTDet.
+    assert load(LSJ).param_scheduler[1].milestones == [round(100 * step / 184_375) for step in (163_889, 177_546)]
+    assert load(LSJ).param_scheduler[1].end == load(LSJ).train_cfg.max_epochs == 100
+
+
+def test_copy_paste_changes_only_the_data_set_of_the_training() -> None:
+    before, after = load(LSJ), load(COPY_PASTE)
+    assert {path.split(".")[0] for path in changed(before, after)} == {"PIPELINE", "train_dataloader"}
+    assert after.train_dataloader.dataset.dataset.filter_cfg == before.train_dataloader.dataset.filter_cfg
+    assert after.train_dataloader.dataset.dataset.pipeline[:-1] == before.train_dataloader.dataset.pipeline[:-1]
+
+
+def own_changes(before: str, after: str) -> set[str]:
+    """Returns the changed settings without the variable that holds the paper's heads."""
+    return {path for path in changed(load(before), load(after)) if not path.startswith("paper_head.")}
+
+
 def test_the_demo_recipe_changes_only_sizes() -> None:
     assert changed(load(BLOG[0]), load(DEMO)) == DEMO_MAY_CHANGE
 
 
-@pytest.mark.parametrize("name", [*FULL, DEMO])
+@pytest.mark.parametrize("name", [*FULL, *NEW, DEMO])
 def test_the_metafile_matches_the_recipes(name: str) -> None:
-    facts = json.loads((RECIPES / "metafile.json").read_text())[name]
+    all_facts = json.loads((RECIPES / "metafile.json").read_text())
+    facts = all_facts[name]
+    if name in NEW:
+        # The models are the same.
+        assert facts["parameters"] == all_facts[PAPER[2] if name == IN22K else PAPER[1]]["parameters"]
     assert facts["epochs"] == load(name).train_cfg.max_epochs
     size, variant = re.search(r"swin-(.+?)(?:_(.+))?$", name).groups()
     assert facts["title"].startswith(f"Swin-{size.upper()}, the {variant.split('-')[0]}'s" if variant else "The blog's")
 
 
-@pytest.mark.parametrize("name", FULL)
+@pytest.mark.parametrize("name", [*FULL, *NEW])
 def test_each_run_file_uses_the_gpus_of_the_blog_and_the_batch_of_its_variant(name: str) -> None:
     runs = [json.loads(file.read_text()) for file in RUNS.glob("*.json")]
     # Other run files start from a released detector.
@@ -284,7 +335,7 @@ def test_each_run_file_uses_the_gpus_of_the_blog_and_the_batch_of_its_variant(na
     assert run["name"] == name.removeprefix("cascade-mask-rcnn_").replace("_", "-")
     assert (run["dataset"], run["gpus"]) == ("coco-2017", 4)
     assert run["epochs"] == load(name).train_cfg.max_epochs
-    assert run["weights"]["backbone"] == f"{name[18:24]}-imagenet1k"
-    assert run["gpus"] * run["batchPerGpu"] == (8 if name in BLOG else 16)
+    assert run["weights"]["backbone"] == f"{name[18:24]}-imagenet{'22k' if name == IN22K else '1k'}"
+    assert run["gpus"] * run["batchPerGpu"] == (8 if name in (*BLOG, GIOU) else 16)
     # A GPU with 24 GB holds two images; the paper also trained two images on each of its 8 GPUs.
     assert load(name).get("images_at_once", run["batchPerGpu"]) == 2
