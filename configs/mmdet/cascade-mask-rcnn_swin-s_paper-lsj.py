@@ -1,6 +1,6 @@
-# Swin-S with the paper's heads, large-scale jitter and 100 epochs. Each image is resized to 0.1 to 2.0 times 1024 x 1024,
-# cropped to that size and padded to it. Augmentation as in MMDetection's strong_baselines, learning rate drops as in
-# detectron2's new_baselines and ViTDet; optimizer, learning rate and batch are the paper's.
+# Swin-S with the paper's heads, large-scale jitter and 100 epochs. Each image is resized to 0.1 to 2.0 times 1024 x
+# 1024, cropped to that size and padded to it. Augmentation as in MMDetection's strong_baselines, learning rate drops as
+# in detectron2's new_baselines and ViTDet; optimizer, learning rate and batch are the paper's.
 _base_ = "./cascade-mask-rcnn_swin-t_paper.py"
 
 image_size = (1024, 1024)

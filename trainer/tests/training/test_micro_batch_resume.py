@@ -1,4 +1,4 @@
-"""Stops and resumes a run with micro-batches between two steps: MMEngine's Runner fits a line."""
+"""Stops and resumes a run with micro-batches and a moving average between two steps: MMEngine's Runner fits a line."""
 
 import copy
 from pathlib import Path
@@ -85,7 +85,7 @@ def train(work_dir: Path, name: str, state: dict[str, Any] | None = None) -> tup
             {"type": "MultiStepLR", "by_epoch": True, "milestones": [1], "gamma": 0.1},
         ],
         default_hooks={"checkpoint": None, "sampler_seed": None},
-        custom_hooks=[watcher],
+        custom_hooks=[watcher, {"type": "EMAHook", "momentum": 0.3}],
         default_scope="mmengine",
         log_level="ERROR",
     )
@@ -118,3 +118,28 @@ def test_a_run_resumed_in_the_middle_of_an_epoch_ends_with_the_same_weights(
     assert torch.equal(resumed.layer.bias, model.layer.bias)
     assert again.states[STEPS]["optimizer"]["param_groups"] == watcher.states[STEPS]["optimizer"]["param_groups"]
     assert again.states[STEPS]["param_schedulers"] == watcher.states[STEPS]["param_schedulers"]
+    for part in ("state_dict", "ema_state_dict"):
+        for name, tensor in watcher.states[STEPS][part].items():
+            assert torch.equal(again.states[STEPS][part][name], tensor), (part, name)
+
+
+def test_a_checkpoint_holds_the_average_and_the_trained_weights(uninterrupted: tuple[Line, Watcher]) -> None:
+    _, watcher = uninterrupted
+    average = None
+    for state in watcher.states.values():
+        trained = state["ema_state_dict"]["module.layer.weight"]
+        average = trained if average is None else 0.7 * average + 0.3 * trained
+        assert torch.allclose(state["state_dict"]["layer.weight"], average)
+    assert not torch.allclose(average, trained)
+
+
+def test_other_weights_replace_those_of_the_average_before_a_test(tmp_path: Path) -> None:
+    model, loaded = Line(), Line()
+    torch.nn.init.constant_(loaded.layer.weight, 2)
+    runner = EverswinRunner(model=model, work_dir=str(tmp_path), custom_hooks=[{"type": "EMAHook"}], log_level="ERROR")
+    runner.call_hook("before_run")
+    runner.model_state = loaded.state_dict()
+    runner.load_or_resume()
+    # Swaps the weights and their average.
+    runner.call_hook("before_test_epoch")
+    assert torch.equal(model.layer.weight, loaded.layer.weight)
