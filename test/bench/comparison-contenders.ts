@@ -138,7 +138,7 @@ export async function prepareStock(folder: string, demoFiles: string): Promise<s
     await execa(python, ['-m', 'zipfile', '-e', `${demoFiles}/${archive}.zip`, `${folder}/coco`]);
   const weights = `${demoFiles}/swin_mini_patch4_window7_224.pth`;
   const script = `${projectRoot}/test/bench/stock_config.py`;
-  await execa(python, [script, `${folder}/coco`, weights, config, String(epochs)], { env: stockEnv });
+  await execa(python, [script, `${folder}/coco`, weights, config, `--epochs=${epochs}`], { env: stockEnv });
   return config;
 }
 

@@ -1,0 +1,277 @@
+"""Compares a training of everswin's trainer with MMDetection's own tools/train.py: start, memory, step time, resume.
+
+    PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/side_by_side.py --seed 1 --repeats 5
+
+Both run under torchrun with one rank (MMDetection without its launcher, which requires a GPU) and two loader workers, one after the other, in an order that alternates. SIGTERM,
+as a preempted machine sends it, ends them in the middle of an epoch, and the same command with `--resume` continues.
+everswin runs with the switch whose results are the same bits (`fewerSyncs`). By default, they train the demo on its own
+data. `--recipe`, `--prepared` (by prepare-dataset) and `--files` (the same images as files) select another training;
+its weights are random.
+"""
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from record import ROOT, figure, keep, print_figures, surroundings
+from stock_config import DEMO
+from stock_hook import STEP_TIMES_FILE
+
+sys.path.append(str(ROOT / "trainer/tests"))
+
+from everswin_trainer.job.folder import Attempt, Job
+from everswin_trainer.job.progress import read_events
+from everswin_trainer.job.speed import SWITCHES
+from everswin_trainer.model.recipe import fingerprint, load_recipe
+from everswin_trainer.system.process_tree import find_by_environment, kill_processes
+
+BENCH = ROOT / "test/bench"
+# Marks all processes of a contender.
+MARK = "EVERSWIN_SIDE_BY_SIDE"
+POLL_SECONDS = 0.02
+# The first steps allocate memory and start loader workers.
+WARM_UP = 5
+TIMEOUT_SECONDS = 3600
+
+
+@dataclass
+class Case:
+    """What both train. `prepared` and `files` hold the same data set."""
+
+    recipe: Path
+    prepared: Path
+    files: Path
+    weights: Path
+    stop_after: int
+
+
+@dataclass
+class Measured:
+    """One start, interruption and resumption."""
+
+    start_seconds: float = 0
+    tree_mib: float = 0
+    rank_mib: float = 0
+    step_seconds: list[float] = field(default_factory=list)
+    resume_seconds: float = 0
+    steps_repeated: int = 0
+
+
+class Contender:
+    """A training in its own folder. Subclasses tell how to start it and where it records its steps."""
+
+    name: str
+
+    def __init__(self, folder: Path, case: Case) -> None:
+        folder.mkdir()
+        self.folder, self.case = folder, case
+
+    def command(self, resume: bool) -> list[str]:
+        raise NotImplementedError
+
+    def steps(self) -> list[tuple[int, float]]:
+        """Returns iteration and Unix time of each step, in the order of their ends."""
+        raise NotImplementedError
+
+    def start(self, resume: bool) -> subprocess.Popen[bytes]:
+        launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
+        variables = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{ROOT / 'trainer'}:{BENCH}",
+            "OMP_NUM_THREADS": "1",
+            MARK: str(self.folder),
+            **Attempt(2 if resume else 1, 2 if resume else 1).environment(Job.at(self.folder)),
+        }
+        with open(self.folder / "log", "ab") as log:
+            command = [sys.executable, *launch, *self.command(resume)]
+            return subprocess.Popen(command, env=variables, cwd=self.folder, stdout=log, stderr=log)
+
+    def processes(self) -> list[int]:
+        return find_by_environment(MARK, str(self.folder))
+
+
+class Everswin(Contender):
+    name = "everswin"
+
+    def __init__(self, folder: Path, case: Case) -> None:
+        super().__init__(folder, case)
+        plan = {
+            "v": 1,
+            "runId": "side-by-side",
+            "planHash": "0" * 64,
+            "recipe": {"name": case.recipe.stem, "sha256": fingerprint(load_recipe(case.recipe, None))},
+            "epochs": 36,
+            "seed": 0,
+            "gpus": 1,
+            "batchPerGpu": 2,
+            "loaderWorkers": 2,
+            "logEverySteps": 1,
+            "checkpoint": {"everyMinutes": 10, "keepLast": 2},
+            "speed": {name: name == "fewerSyncs" for name in SWITCHES},
+        }
+        (folder / "plan.json").write_text(json.dumps(plan))
+
+    def command(self, resume: bool) -> list[str]:
+        files = ["--plan", "plan.json", "--recipe", str(self.case.recipe), "--data", str(self.case.prepared)]
+        files += ["--job-dir", str(self.folder), "--device", "cpu", "--weights", str(self.case.weights)]
+        newest = max((self.folder / "checkpoints").glob("*.pth"), default=None) if resume else None
+        return ["-m", "everswin_trainer", "train", *files, *(["--resume", str(newest)] if newest else [])]
+
+    def steps(self) -> list[tuple[int, float]]:
+        events = read_events(self.folder / "progress.jsonl")
+        return [(one["iteration"], one["t"]) for one in events if one["type"] == "step"]
+
+
+class Stock(Contender):
+    name = "stock"
+
+    def __init__(self, folder: Path, case: Case) -> None:
+        super().__init__(folder, case)
+        write = [sys.executable, str(BENCH / "stock_config.py"), str(case.files), str(case.weights)]
+        write += [str(folder / "stock.py"), "--recipe", str(case.recipe), "--loader-workers", "2"]
+        subprocess.run(write, env={"PYTHONPATH": f"{ROOT / 'trainer'}:{BENCH}"}, check=True)
+
+    def command(self, resume: bool) -> list[str]:
+        script = [str(BENCH / "stock_train.py"), "stock.py", "--work-dir", "work"]
+        return [*script, *(["--resume"] if resume else [])]
+
+    def steps(self) -> list[tuple[int, float]]:
+        path = self.folder / STEP_TIMES_FILE
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        pairs = [line.split() for line in lines if line.endswith("\n")]
+        return [(int(iteration), float(at)) for iteration, at in pairs]
+
+
+def main() -> None:
+    arguments = parse()
+    record = surroundings("side_by_side.py", arguments)
+    with tempfile.TemporaryDirectory(prefix="everswin-bench-") as made:
+        case = choose_case(arguments, Path(made))
+        raw: dict[str, list[dict[str, Any]]] = {kind.name: [] for kind in (Everswin, Stock)}
+        for repeat in range(arguments.repeats):
+            for kind in (Everswin, Stock) if repeat % 2 == 0 else (Stock, Everswin):
+                one = measure(kind(Path(made) / f"{kind.name}-{repeat}", case))
+                raw[kind.name].append(vars(one))
+                step = statistics.median(one.step_seconds)
+                shown = {name: value for name, value in vars(one).items() if name != "step_seconds"}
+                print(f"{kind.name}: step {step:.3f} s, {shown}", flush=True)
+    figures = summarize(raw)
+    print_figures(figures)
+    keep(arguments.out, {**record, "recipe": case.recipe.stem, "figures": figures, "raw": raw})
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="side_by_side.py")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--recipe", type=Path, default=DEMO)
+    parser.add_argument("--prepared", type=Path, help="data set that prepare-dataset wrote")
+    parser.add_argument("--files", type=Path, help="its images and annotations as files in COCO's layout")
+    parser.add_argument("--stop-after", type=int, default=69, help="steps; the demo's epoch has 46")
+    return parser.parse_args()
+
+
+def choose_case(arguments: argparse.Namespace, folder: Path) -> Case:
+    if arguments.prepared:
+        weights = folder / "weights.pth"
+        make_weights(load_recipe(arguments.recipe, None).model.backbone, weights)
+        return Case(arguments.recipe.resolve(), arguments.prepared, arguments.files, weights, arguments.stop_after)
+    from own_data import prepare_mini
+
+    subprocess.run([sys.executable, "-m", "everswin_trainer", "mini-coco", "--out", str(folder)], check=True)
+    assert prepare_mini(folder, folder / "prepared")["ok"]
+    for name in ("train2017", "val2017", "annotations_trainval2017"):
+        zipfile.ZipFile(folder / f"{name}.zip").extractall(folder / "files")
+    weights = folder / "swin_mini_patch4_window7_224.pth"
+    return Case(arguments.recipe.resolve(), folder / "prepared", folder / "files", weights, arguments.stop_after)
+
+
+def make_weights(backbone: Any, path: Path) -> None:
+    """Writes random weights of a backbone in the layout of the Swin authors."""
+    import torch
+    from swin_layout import Size, imagenet_file
+
+    size = Size(backbone.embed_dims, tuple(backbone.depths), tuple(backbone.num_heads))
+    torch.save({"model": imagenet_file(size)}, path)
+
+
+def measure(contender: Contender) -> Measured:
+    """Trains until the planned step, interrupts with SIGTERM, and resumes until the first step."""
+    out = Measured()
+    process = contender.start(resume=False)
+    begin = time.time()
+    try:
+        wait_for_steps(contender, process, 1)
+        out.start_seconds = contender.steps()[0][1] - begin
+        wait_for_steps(contender, process, contender.case.stop_after)
+        out.tree_mib, out.rank_mib = memory(contender.processes())
+        times = [at for _, at in contender.steps()]
+        out.step_seconds = [after - before for before, after in zip(times[WARM_UP:], times[WARM_UP + 1 :], strict=False)]
+        process.send_signal(signal.SIGTERM)
+        process.wait(120)
+        done = contender.steps()
+        process = contender.start(resume=True)
+        begin = time.time()
+        wait_for_steps(contender, process, len(done) + 1)
+        iteration, at = contender.steps()[len(done)]
+        out.resume_seconds = at - begin
+        out.steps_repeated = done[-1][0] - (iteration - 1)
+    finally:
+        kill_processes(contender.processes())
+        process.wait()
+    return out
+
+
+def wait_for_steps(contender: Contender, process: subprocess.Popen[bytes], count: int) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while len(contender.steps()) < count:
+        if process.poll() is not None or time.monotonic() > deadline:
+            log = (contender.folder / "log").read_text(errors="replace")[-4000:]
+            raise RuntimeError(f"{contender.name} ended or hangs before step {count}:\n{log}")
+        time.sleep(POLL_SECONDS)
+
+
+def memory(pids: list[int]) -> tuple[float, float]:
+    """Returns the memory of all processes, with shared pages counted once, and the largest resident size, in MiB."""
+    shares, resident = [], []
+    for pid in pids:
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+        shares.append(int(fields["Pss"].split()[0]) / 1024)
+        resident.append(int(fields["Rss"].split()[0]) / 1024)
+    return sum(shares), max(resident)
+
+
+def summarize(raw: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    ours, stock = (
+        [{**one, "step_seconds": statistics.median(one["step_seconds"])} for one in raw[kind.name]]
+        for kind in (Everswin, Stock)
+    )
+    units = {
+        "start_seconds": "s",
+        "tree_mib": "MiB",
+        "rank_mib": "MiB",
+        "step_seconds": "s",
+        "resume_seconds": "s",
+        "steps_repeated": "steps",
+    }
+    figures = []
+    for name, unit in units.items():
+        figures += [figure(f"{kind}: {name}", unit, [one[name] for one in rows]) for kind, rows in
+                    (("everswin", ours), ("stock", stock))]
+    ratios = [one["step_seconds"] / other["step_seconds"] for one, other in zip(ours, stock, strict=True)]
+    return [*figures, figure("everswin / stock: median step of each pair", "", ratios, "<= 0.97")]
+
+
+if __name__ == "__main__":
+    main()
