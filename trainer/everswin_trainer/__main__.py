@@ -9,6 +9,7 @@ from everswin_trainer.system.process_tree import end_with_worker
 
 COMMANDS = {
     "supervise": "supervisor.supervise",
+    "standby": "supervisor.standby",
     "train": "training.train",
     "test": "evaluation.test",
     "recipe": "model.recipe",

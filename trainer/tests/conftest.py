@@ -96,10 +96,8 @@ class JobFolder:
         stall: list[str] | None = None,
     ) -> subprocess.Popen[str]:
         """Starts a supervisor."""
-        ours = ["--job-dir", str(self.folder), "--attempt", str(attempt), "--fence", str(attempt * 10)]
-        ours += ["--grace-seconds", str(grace), *(["--stall-seconds", *stall] if stall else [])]
         return subprocess.Popen(
-            [sys.executable, "-m", "everswin_trainer", "supervise", *ours, "--", *program],
+            [sys.executable, "-m", "everswin_trainer", "supervise", *self.attempt(program, attempt, grace, stall)],
             cwd=self.root,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -107,6 +105,12 @@ class JobFolder:
             text=True,
             start_new_session=True,
         )
+
+    def attempt(self, program: list[str], attempt: int, grace: float, stall: list[str] | None) -> list[str]:
+        """Returns the arguments of a supervisor."""
+        ours = ["--job-dir", str(self.folder), "--attempt", str(attempt), "--fence", str(attempt * 10)]
+        ours += ["--grace-seconds", str(grace), *(["--stall-seconds", *stall] if stall else [])]
+        return [*ours, "--", *program]
 
     def exit(self) -> dict[str, Any]:
         return json.loads((self.folder / "exit.json").read_text())

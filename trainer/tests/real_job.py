@@ -18,6 +18,8 @@ from conftest import CONTROL, TRAINER, JobFolder, environment
 from everswin_trainer.__main__ import main
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.model.recipe import fingerprint, load_recipe
+from everswin_trainer.system.proc_strings import RESERVED_ENV
+from everswin_trainer.system.process_tree import WORKER_ENV
 
 RECIPE = TRAINER.parent / "configs/mmdet/cascade-mask-rcnn_swin-demo.py"
 ANNOTATIONS = "annotations_trainval2017.zip"
@@ -53,6 +55,27 @@ class RealJob(JobFolder):
 
     def train(self, attempt: int, resume: Path | None = None, *switches: str) -> subprocess.Popen[str]:
         return self.supervise(self.torchrun(*self.training(resume), *switches), attempt, grace=60, stall=WATCHED)
+
+    def stand_by(self) -> subprocess.Popen[str]:
+        """Starts a standby, as the worker does."""
+        options = ["--job-dir", str(self.folder), "--device", "cpu", "--ranks", str(self.ranks), "--", "-" * 32_768]
+        return subprocess.Popen(
+            [sys.executable, "-m", "everswin_trainer", "standby", *options],
+            env={**environment(), RESERVED_ENV: "-" * 8192, WORKER_ENV: str(os.getpid())},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def take(self, standby: subprocess.Popen[str], attempt: int, resume: Path) -> None:
+        """Lets a standby train."""
+        assert standby.stdin and standby.stdout
+        argv = self.attempt(self.torchrun(*self.training(resume)), attempt, 60, WATCHED)
+        assert standby.stdout.readline() == "ready\n"
+        standby.stdin.write(json.dumps({"argv": argv, "env": {}}) + "\n")
+        standby.stdin.close()
+        assert standby.stdout.readline() == "taken\n"
 
     def training(self, resume: Path | None = None) -> list[str]:
         weights = ["--weights", str(self.data / "swin_mini_patch4_window7_224.pth")]

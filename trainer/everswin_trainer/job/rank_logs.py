@@ -32,6 +32,11 @@ def rank_log_path(job: Job, fence: int | str, rank: int | str) -> Path:
     return job.rank_logs / f"{fence}-rank-{rank}.log"
 
 
+def rank_error_path(job: Job, fence: int | str, rank: int | str) -> Path:
+    """Returns the path of the exception of a forked rank; torchrun uses temporary files instead."""
+    return rank_log_path(job, fence, rank).with_suffix(".error.json")
+
+
 def list_rank_logs(job: Job, fence: int) -> list[Path]:
     """Returns the rank logs of one attempt, in any order."""
     return list(job.rank_logs.glob(rank_log_path(job, fence, "*").name))
@@ -39,7 +44,7 @@ def list_rank_logs(job: Job, fence: int) -> list[Path]:
 
 def prune_rank_logs(job: Job) -> None:
     """Deletes the rank logs of all but the newest attempts."""
-    logs = [(int(match[1]), path) for path in job.rank_logs.glob("*.log") if (match := re.match(r"(\d+)-", path.name))]
+    logs = [(int(match[1]), path) for path in job.rank_logs.glob("*") if (match := re.match(r"(\d+)-", path.name))]
     kept_fences = sorted({fence for fence, _ in logs})[-KEPT_ATTEMPTS:]
     for fence, path in logs:
         if fence not in kept_fences:

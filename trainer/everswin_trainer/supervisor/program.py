@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from everswin_trainer.gpu.lease import Lease
@@ -12,6 +13,8 @@ from everswin_trainer.supervisor.lock import SURVIVOR_SECONDS, JobLock
 from everswin_trainer.supervisor.ranks import ERROR_FILE_ENV
 from everswin_trainer.system.process_tree import descendants, die_with_parent, kill_processes
 
+# Type of `start`.
+StartProgram = Callable[[Job, Attempt, JobLock, list[str], int, Lease], int]
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 WATCHED_SIGNALS = STOP_SIGNALS | {signal.SIGCHLD}
 

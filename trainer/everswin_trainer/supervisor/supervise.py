@@ -25,7 +25,7 @@ from everswin_trainer.supervisor.ballast import with_ballast, write_ballast
 from everswin_trainer.supervisor.hosts import Hosts
 from everswin_trainer.supervisor.hosts import add_arguments as add_host_arguments
 from everswin_trainer.supervisor.lock import JobLock, JobLocked, acquire_job_lock
-from everswin_trainer.supervisor.program import STOP_SIGNALS, WATCHED_SIGNALS, kill_descendants, start
+from everswin_trainer.supervisor.program import STOP_SIGNALS, WATCHED_SIGNALS, StartProgram, kill_descendants, start
 from everswin_trainer.supervisor.program_watch import ProgramWatch
 from everswin_trainer.supervisor.ranks import Ranks
 from everswin_trainer.supervisor.watchdog import Watchdog
@@ -43,9 +43,10 @@ LOCKED_EXIT_CODE = 75
 NOT_ENOUGH_GPUS_EXIT_CODE = 69
 
 
-def main(argv: list[str]) -> int:
-    """Runs one attempt. Returns 0 if it finished, 1 if it crashed or hung, 143 if it was preempted.
+def main(argv: list[str], start_program: StartProgram = start) -> int:
+    """Runs one attempt, whose program `start_program` starts.
 
+    Returns 0 if it finished, 1 if it crashed or hung, and 143 if it was preempted.
     Returns 75 (locked, superseded, or the parent has exited) or 69 (too few GPUs here) without touching the job.
     """
     arguments = parse(argv)
@@ -83,7 +84,7 @@ def main(argv: list[str]) -> int:
             status=signal.SIGTERM, stop_requested=True, started_at=time.time(), log_offset=log_offset
         )
     else:
-        ended = run(hosts, lock, log_offset, arguments, lease)
+        ended = run(hosts, lock, log_offset, arguments, lease, start_program)
         retry_os_errors(lease.release, arguments.grace_seconds)
     return EXIT_CODES[retry_os_errors(lambda: record_end(job, attempt, ended, recorded), arguments.grace_seconds)]
 
@@ -139,7 +140,14 @@ def start_session() -> None:
             pass
 
 
-def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namespace, lease: Lease) -> ProgramOutcome:
+def run(
+    hosts: Hosts,
+    lock: JobLock,
+    log_offset: int,
+    arguments: argparse.Namespace,
+    lease: Lease,
+    start_program: StartProgram,
+) -> ProgramOutcome:
     """Starts the program, watches it until it ends, and returns once no descendant lives."""
     job = hosts.own
     started_at = time.time()
@@ -147,7 +155,7 @@ def run(hosts: Hosts, lock: JobLock, log_offset: int, arguments: argparse.Namesp
         if lock.killed:
             log.write(f"supervise: killed survivors of a dead supervisor: {lock.killed}\n".encode())
         try:
-            program = start(job, hosts.attempt, lock, arguments.program, log.fileno(), lease)
+            program = start_program(job, hosts.attempt, lock, arguments.program, log.fileno(), lease)
         except OSError as error:
             write_json(job.error, {"message": f"cannot start {arguments.program[0]}: {error}"})
             # Exit status of a shell for a command that it cannot run.

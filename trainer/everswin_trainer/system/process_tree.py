@@ -40,6 +40,12 @@ def end_with_worker() -> None:
         die_with_parent(int(worker), signal.SIGTERM)
 
 
+def outlive_worker() -> None:
+    """Undoes `end_with_worker` for a process that becomes the supervisor of a job."""
+    _prctl(PR_SET_PDEATHSIG, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def start_ticks(pid: int) -> int | None:
     """Returns the start time in clock ticks since boot (field 22 of stat); None for a dead or zombie process."""
     stat = _stat(pid)

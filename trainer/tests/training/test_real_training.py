@@ -23,6 +23,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from conftest import PROGRAMS, environment, stop, until
 from contract import check_answer
+from everswin_trainer.job.root_cause import make_root_cause
 from everswin_trainer.system.hashing import hash_file
 
 RANKS = 2
@@ -75,21 +76,27 @@ def uninterrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJ
 def interrupted(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
     """Run that is stopped in epoch 1, killed during a save in epoch 2, loses a validation, and is then completed.
 
-    Unlike the uninterrupted run, it has the switch that must not change a bit.
+    Unlike the uninterrupted run, it has the switch that must not change a bit, and a standby becomes the second
+    supervisor.
     """
     job = RealJob(tmp_path_factory.mktemp("interrupted"), data)
     job.plan["speed"] = {**job.plan["speed"], "fewerSyncs": True}
+    standby = job.stand_by()
     supervisor = job.train(1)
     job.wait_for_step(3)
     assert stop(supervisor) == 143, job.log_tail()
 
-    supervisor = job.train(2, job.newest_checkpoint())
+    job.take(standby, 2, job.newest_checkpoint())
     job.wait_for_step(STEPS_PER_EPOCH + 3)
     job.control(checkpointNow=1)
     pids = job.of_attempt(2, "started")[0]["pids"]
     until(lambda: job.saves("e001-i00001[1-9]"), "the requested checkpoint")
     os.kill(pids[0], signal.SIGKILL)
-    assert supervisor.wait(120) == 1
+    assert standby.wait(120) == 1
+    assert job.exit()["rootCause"] | {"message": None, "at": None} == make_root_cause(
+        rank=0, pid=pids[0], signal="SIGKILL"
+    )
+    assert job.living() == []
 
     progress = job.folder / "progress.jsonl"
     lines = progress.read_text().splitlines(keepends=True)
