@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { createInputPreparer } from '../activities/inputs/input-preparer.ts';
+import { StandbyTrainers } from '../activities/shared/trainer/standby-trainers.ts';
 import { testArgv, trainArgv, type Device } from '../activities/shared/trainer/trainer-argv.ts';
 import { trainerModule } from '../activities/shared/trainer/trainer-command.ts';
 import type { OpenStore } from '../activities/shared/store/artifact-store.ts';
@@ -40,6 +41,7 @@ export function createDependencies(device: Device): ActivityDependencies {
       healthTimeoutSeconds: 30,
       withGpusHeld: (work) => work(),
     },
+    standbys: new StandbyTrainers(),
     observe: (_training, work) => work(),
     programs: { train: trainArgv, test: testArgv, module: trainerModule },
     preparer: createInputPreparer({ home, recipesFolder, python, catalog, demoUrl, s3 }),

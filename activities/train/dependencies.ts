@@ -2,6 +2,7 @@ import type { Attempt, GpuHealth } from '../../configs/schema/index.ts';
 import type { InputDependencies } from '../inputs/dependencies.ts';
 import type { MirrorDependencies } from '../mirror/dependencies.ts';
 import type { GpuHealthSettings } from '../shared/trainer/gpu-health.ts';
+import type { StandbyTrainers } from '../shared/trainer/standby-trainers.ts';
 import type { Device, Slurm, TrainerPrograms } from '../shared/trainer/trainer-argv.ts';
 import type { PythonCommand } from '../shared/trainer/trainer-process.ts';
 import type { AttemptProgress } from './attempt-progress.ts';
@@ -35,6 +36,7 @@ export interface TrainDependencies extends InputDependencies, MirrorDependencies
   python: PythonCommand;
   /** Programs that the supervisor runs to train and to test. */
   programs: TrainerPrograms;
+  standbys: StandbyTrainers;
   /** Runs an attempt, and measures it meanwhile. */
   observe: (training: ObservedTraining, work: () => Promise<Attempt>) => Promise<Attempt>;
   /** Host name or IP address by which other hosts reach this machine. */

@@ -3,6 +3,7 @@ import type { TrainingInputs } from '../inputs/prepare-inputs.ts';
 import { planFileSha256 } from '../shared/run/plan-file.ts';
 import { hostGroup } from '../shared/trainer/host-topology.ts';
 import { startJob, type GpuWaitListener } from '../shared/trainer/start-job.ts';
+import type { StandbyRequest } from '../shared/trainer/standby-trainers.ts';
 import { srunArgv, type ResumeFrom, type TorchrunRendezvous } from '../shared/trainer/trainer-argv.ts';
 import type { RunningJob } from '../shared/trainer/trainer-process.ts';
 import type { TrainDependencies } from './dependencies.ts';
@@ -47,7 +48,8 @@ export function launchOnHost(
   const slurm = group === undefined ? dependencies.slurm : undefined;
   if (slurm === undefined) {
     const request = trainingGpuRequest(dependencies, plan, { queuedSince, priority });
-    return startJob({ ...start, gpus: { ...request, without } }, gpuWait);
+    const takeStandby = (how: StandbyRequest) => dependencies.standbys.take(job, how);
+    return startJob({ ...start, gpus: { ...request, without }, takeStandby }, gpuWait);
   }
   // Slurm allocates the GPUs of its nodes; this only checks that they divide evenly.
   gpusOnThisHost(dependencies, plan);

@@ -44,12 +44,15 @@ async function runAttempt(
   const { running, fence } = trainer;
   progress.followTrainer(running, fence);
   try {
-    const watch = () => watchTraining(dependencies, request.plan, trainer, progress, gpuWatch);
+    const watch = () => watchTraining(dependencies, request, trainer, progress, gpuWatch);
     const outcome = await gpuWatch.during(running, watch);
     const attempt = await summarizeAttempt(python, request, trainer, outcome, progress);
+    if (attempt.outcome === 'crashed' || attempt.outcome === 'hung') dependencies.standbys.endWhenIdle(trainer.job);
+    else dependencies.standbys.end(trainer.job);
     const exit = 'exit' in outcome ? outcome.exit : null;
     return { ...attempt, gpus: await gpuWatch.summarize(running.owner.gpus, attempt.failure, exit) };
   } catch (error) {
+    dependencies.standbys.end(trainer.job);
     throw toFailure(error, progress.heartbeatDetails());
   }
 }

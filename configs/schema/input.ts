@@ -92,6 +92,12 @@ export const RecoveryPolicy = z.strictObject({
       'When a GPU has failed and no other one is left, trains on fewer GPUs with the same batch per step, until all are back. By default, the run waits for the GPU. One machine only.',
     )
     .default(false),
+  standby: z
+    .boolean()
+    .describe(
+      'Keeps a second trainer process that has imported everything and uses no GPU. After a crash it continues the training, without the start of Python. One machine only.',
+    )
+    .default(false),
   mayChange: z
     .array(PlanPart)
     .describe(

@@ -65,8 +65,8 @@ export async function killAll(find: () => Process[]): Promise<void> {
   }
 }
 
-/** `everswin up` with the defaults, and the run in its own file. */
-export function everswin(home: string): Contender {
+/** `everswin up` with the defaults, and the run in its own file. @param changes to the run. */
+export function everswin(home: string, changes: object = {}): Contender {
   const env = { ...thread, PATH: process.env['PATH'] ?? '', [stackMarker]: home };
   const everswinCommand = (...argv: string[]) => execa(process.execPath, [...cli, ...argv], { env, reject: false });
   const isUp = async () => (await everswinCommand('status')).exitCode === 0;
@@ -83,7 +83,7 @@ export function everswin(home: string): Contender {
       const { train, root } = runFolder(home, name);
       await rm(root, { recursive: true, force: true });
       const file = `${home}/${name}.json`;
-      await writeFile(file, JSON.stringify({ ...runInput, name }));
+      await writeFile(file, JSON.stringify({ ...runInput, ...changes, name }));
       const start = await everswinCommand('start', file, '--no-wait');
       if (start.exitCode !== 0) throw new Error(start.stderr);
       return {

@@ -59,6 +59,16 @@ export const real: Subject = {
   hashState: async (path) => (await execa(python, [`${scripts}/hash_state.py`, path])).stdout,
 };
 
+/** The same with a standby trainer, which becomes the supervisor after each crash. */
+export const realStandby: Subject = {
+  ...real,
+  name: 'real-standby',
+  input: (name, ranks) => {
+    const input = real.input(name, ranks);
+    return { ...input, recovery: { ...input.recovery, standby: true } };
+  },
+};
+
 /** Returns the catalog with our annotations in place of the demo's. */
 function catalogWith(path: string): Catalog {
   const catalog = Catalog.parse(JSON.parse(readFileSync(`${projectRoot}/configs/catalog.json`, 'utf8')));

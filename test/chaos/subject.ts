@@ -2,11 +2,11 @@ import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import type { ControlActivities, GpuActivities } from '../../activities/index.ts';
 import type { RunInput } from '../../configs/schema/index.ts';
 import { mini, miniFreeze, miniLong } from './subject-mini.ts';
-import { real } from './subject-real.ts';
+import { real, realStandby } from './subject-real.ts';
 
 /** A training under test. */
 export interface Subject {
-  name: 'mini' | 'mini-long' | 'mini-freeze' | 'real';
+  name: 'mini' | 'mini-long' | 'mini-freeze' | 'real' | 'real-standby';
   epochs: number;
   /** Numbers of ranks that it can train with. */
   ranks: readonly number[];
@@ -33,12 +33,12 @@ export interface Subject {
 
 /** @throws Error for an unknown name, or a number of ranks that the subject cannot train with. */
 export function findSubject(name: string, ranks = 1): Subject {
-  const found = [mini, miniLong, miniFreeze, real].find((subject) => subject.name === name);
+  const found = [mini, miniLong, miniFreeze, real, realStandby].find((subject) => subject.name === name);
   if (found !== undefined) {
     requireRanks(found, ranks);
     return found;
   }
-  throw new Error(`expected --subject to be mini, mini-long, mini-freeze or real, got ${name}`);
+  throw new Error(`expected --subject to be mini, mini-long, mini-freeze, real or real-standby, got ${name}`);
 }
 
 function requireRanks({ name, ranks }: Subject, wanted: number): void {

@@ -5,6 +5,7 @@ import type { ActivityDependencies } from '../../activities/dependencies.ts';
 import { createFindWeights } from '../../activities/starting-weights/find-weights.ts';
 import { localStore } from '../../activities/shared/store/local-store.ts';
 import { isAlive } from '../../activities/shared/trainer/process-identity.ts';
+import { StandbyTrainers } from '../../activities/shared/trainer/standby-trainers.ts';
 import { resumeArgv, untilArgv } from '../../activities/shared/trainer/trainer-argv.ts';
 import { findLiveJob } from '../../activities/shared/trainer/trainer-process.ts';
 import { runFolder } from '../../configs/paths.ts';
@@ -62,6 +63,7 @@ export function miniDependencies(home: string, ...switches: string[]): ActivityD
       healthTimeoutSeconds: 20,
       withGpusHeld: (work) => work(),
     },
+    standbys: new StandbyTrainers(),
     observe: (_training, work) => work(),
     preparer: miniPreparer,
     openStore: () => localStore(`${home}/store`),

@@ -8,6 +8,7 @@ import { createJoinTraining } from '../../activities/train/join-training.ts';
 import { createRunTraining } from '../../activities/train/run-training.ts';
 import { createStopJobs } from '../../activities/train/stop-jobs.ts';
 import { createWaitForGpus } from '../../activities/train/wait-for-gpus.ts';
+import { StandbyTrainers } from '../../activities/shared/trainer/standby-trainers.ts';
 import type { Device } from '../../activities/shared/trainer/trainer-argv.ts';
 import { createWaitForSpace } from '../../activities/train/wait-for-space.ts';
 import type { TrainDependencies } from '../../activities/train/dependencies.ts';
@@ -80,6 +81,7 @@ const dependenciesOf = ({ device }: StubBehavior): TrainDependencies => ({
     healthTimeoutSeconds: 30,
     withGpusHeld: (work) => work(),
   },
+  standbys: new StandbyTrainers(),
   observe: (_training, work) => work(),
   preparer: miniPreparer,
   openStore: () => localStore(store),

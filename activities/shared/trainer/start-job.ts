@@ -9,6 +9,7 @@ import { CodedError } from '../errors/coded-error.ts';
 import { assertFence } from '../run/fence.ts';
 import { readJson } from '../files/json-file.ts';
 import { readLogTail } from '../files/log-tail.ts';
+import type { StandbyRequest } from './standby-trainers.ts';
 import { superviseArgv, type GpuRequest, type StallSeconds } from './trainer-argv.ts';
 import { findLiveJob, type PythonCommand, type RunningJob } from './trainer-process.ts';
 
@@ -31,6 +32,8 @@ interface JobStart {
   gpus: GpuRequest | undefined;
   /** Jobs of all hosts, in the order in which they lease GPUs, and the folder of the run. */
   hostGroup?: { run: string; jobs: string[] } | undefined;
+  /** Lets a process that has imported the trainer become the supervisor, if one is ready. */
+  takeStandby?: ((request: StandbyRequest) => Promise<ChildProcess | undefined>) | undefined;
 }
 
 export interface GpuWaitListener {
@@ -52,7 +55,7 @@ export async function startJob(start: JobStart, gpuWait: GpuWaitListener): Promi
   const startedAt = performance.now();
   for (;;) {
     await assertFence(start.job, start.fence); // the supervisor refuses a superseded fence in the same way as a lock
-    const child = launch(start);
+    const child = await launch(start);
     const owner = await waitForOwner(start, child, gpuWait);
     if (owner !== undefined) return { owner, adopted: false };
     const live = await findLiveJob(start.job);
@@ -63,10 +66,13 @@ export async function startJob(start: JobStart, gpuWait: GpuWaitListener): Promi
   }
 }
 
-function launch({ job, python, program, launcher = [], fence, stall, gpus, hostGroup }: JobStart): ChildProcess {
-  const log = openSync(job.log, 'a', 0o600);
+async function launch(start: JobStart): Promise<ChildProcess> {
+  const { job, python, program, launcher = [], fence, stall, gpus, hostGroup, takeStandby } = start;
   const request = gpus && { ...gpus, parentPid: process.pid };
   const argv = superviseArgv(job, fence, stall, [...launcher, python.executable, ...program], request, hostGroup);
+  const standby = await takeStandby?.({ argv, env: python.env });
+  if (standby !== undefined) return standby;
+  const log = openSync(job.log, 'a', 0o600);
   // Not execa, which waits for the child's streams: the supervisor must outlive this process.
   const child = spawn(python.executable, argv, { detached: true, stdio: ['ignore', log, log], env: python.env });
   closeSync(log);

@@ -48,7 +48,11 @@ export function addMachineCommands(program: Command): void {
     .option('--faults <count>', 'faults per run (default: 1, soak: 20)', parseCount)
     .option('--target <targets>', 'comma-separated targets, or `kills` for the processes to kill (default: all)')
     .addOption(
-      new Option('--subject <subject>', 'fake trainer or MMDetection (default: mini)').choices(['mini', 'real']),
+      new Option('--subject <subject>', 'fake trainer or MMDetection (default: mini)').choices([
+        'mini',
+        'real',
+        'real-standby',
+      ]),
     )
     .option('--ranks <count>', 'ranks of the training (default: 1)', parseCount)
     .addOption(new Option('--scenario <scenario>', 'default: runs').choices(['runs', 'soak', 'freeze']))
