@@ -15,6 +15,7 @@ export const SpeedSwitches = z.strictObject({
     .boolean()
     .describe('Compiles attention and MLP of the Swin blocks with torch.compile.')
     .default(false),
+  tf32: z.boolean().describe('Multiplies matrices that stay in fp32 as TF32 on tensor cores.').default(false),
   halfPrecisionValidation: z
     .boolean()
     .describe('Validates in half precision; the final test keeps full precision.')
@@ -22,6 +23,10 @@ export const SpeedSwitches = z.strictObject({
   fewerSyncs: z
     .boolean()
     .describe('Computes targets and losses with fewer waits for the GPU; the results are the same bits.')
+    .default(false),
+  expandableSegments: z
+    .boolean()
+    .describe("Lets PyTorch's CUDA allocator grow its segments, so that changing image sizes fragment less memory.")
     .default(false),
 });
 export type SpeedSwitches = z.infer<typeof SpeedSwitches>;

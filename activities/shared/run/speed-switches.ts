@@ -7,7 +7,11 @@ export const activeSwitches = (speed: SpeedSwitches): string[] =>
     .map(([name]) => name)
     .sort();
 
-const KEEP_WEIGHTS: readonly string[] = ['halfPrecisionValidation', 'fewerSyncs'] satisfies (keyof SpeedSwitches)[];
+const KEEP_WEIGHTS: readonly string[] = [
+  'halfPrecisionValidation',
+  'fewerSyncs',
+  'expandableSegments',
+] satisfies (keyof SpeedSwitches)[];
 
 /** Lists the enabled switches that may change the trained weights. */
 export const weightSwitches = (speed: SpeedSwitches): string[] =>

@@ -11,8 +11,10 @@ class Speed:
     fused_adamw: bool = False
     channels_last: bool = False
     compile_backbone: bool = False
+    tf32: bool = False
     half_precision_validation: bool = False
     fewer_syncs: bool = False
+    expandable_segments: bool = False
 
 
 # Names in the plan and their fields.
@@ -21,6 +23,8 @@ SWITCHES = {
     "fusedAdamW": "fused_adamw",
     "channelsLast": "channels_last",
     "compileBackbone": "compile_backbone",
+    "tf32": "tf32",
     "halfPrecisionValidation": "half_precision_validation",
     "fewerSyncs": "fewer_syncs",
+    "expandableSegments": "expandable_segments",
 }

@@ -258,6 +258,10 @@ def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -
     elif speed.half_precision_validation:
         # The final test stays in fp32.
         config.val_cfg.fp16 = True
+    if speed.tf32 and device == "cpu":
+        warnings.append("ignores tf32 and trains in fp32: there is no GPU")
+    if speed.expandable_segments and device == "cpu":
+        warnings.append("ignores expandableSegments: there is no GPU")
     if speed.fewer_syncs:
         use_fewer_syncs(config.model)
         if device == "cuda":

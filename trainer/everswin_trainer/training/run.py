@@ -22,6 +22,7 @@ from everswin_trainer.training import (  # noqa: F401  (register what build_conf
 )
 from everswin_trainer.training.checkpoint_hook import CheckpointHook
 from everswin_trainer.training.context import Context
+from everswin_trainer.training.cuda_settings import set_up_cuda
 from everswin_trainer.training.divergence import DivergenceHook
 from everswin_trainer.training.epochs_hook import EpochsHook
 from everswin_trainer.training.heartbeat_hook import HeartbeatHook
@@ -60,6 +61,8 @@ def train(context: Context, start: Start, until: int | None) -> tuple[int, int]:
 
 def assemble(context: Context, start: Start) -> EverswinRunner:
     """Builds a runner with all hooks except CheckpointHook. Joins the process group."""
+    # Before the first use of the GPU.
+    set_up_cuda(context.plan.speed)
     context.rank.connect()
     work_dir = context.enter_work_dir()
     # Broadcast, because the file may change between the reads of two ranks.

@@ -9,7 +9,7 @@ const withSpeed = (switches: Partial<SpeedSwitches>): RunPlan => ({
   speed: SpeedSwitches.parse(switches),
 });
 
-test.each(['sdpaAttention', 'fusedAdamW', 'channelsLast', 'compileBackbone'] as const)(
+test.each(['sdpaAttention', 'fusedAdamW', 'channelsLast', 'compileBackbone', 'tf32'] as const)(
   '%s may change the weights, so it changes the plan hash and is named as a change',
   (name) => {
     const changed = withSpeed({ [name]: true });
@@ -23,7 +23,7 @@ test('each set of switches has its own plan hash', () => {
   expect(new Set(sets.map((one) => planHash(withSpeed(one)))).size).toBe(sets.length);
 });
 
-test.each(['halfPrecisionValidation', 'fewerSyncs'] as const)(
+test.each(['halfPrecisionValidation', 'fewerSyncs', 'expandableSegments'] as const)(
   '%s keeps the weights, so it keeps the plan hash',
   (name) => {
     const changed = withSpeed({ [name]: true });
