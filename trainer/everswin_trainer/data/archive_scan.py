@@ -21,6 +21,7 @@ from everswin_trainer.data.orientation_evidence import Outline, compare
 from everswin_trainer.data.zip_directory import Entry, Refused, quote
 from everswin_trainer.data.zip_entry import open_entry
 from everswin_trainer.system.atomic_file import write_atomic
+from everswin_trainer.system.free_memory import trim_heap
 from everswin_trainer.system.process_tree import die_with_parent
 
 # Parsed in memory, which takes several times the file's size.
@@ -152,13 +153,15 @@ def _check_written(into: Path, split: str, masks_from_boxes: bool) -> Annotation
     checked = check_file(into, split, masks_from_boxes)
     if checked.content:
         _write_annotations(into, checked.content)
-        # The caller in another process needs no copy.
-        checked.content = b""
     if not checked.problems:
         # Imported here: the command's own process needs no NumPy.
         from everswin_trainer.data.sample_file import write_samples
 
-        write_samples(into)
+        # The samples need the text in the place of the parsed records.
+        trim_heap()
+        write_samples(into, checked.layout)
+    # The caller in another process needs no copy.
+    checked.content, checked.layout = b"", None
     return checked
 
 

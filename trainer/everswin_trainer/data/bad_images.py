@@ -1,13 +1,12 @@
 """Decides about images that training cannot use: each ends the run, unless the input allows leaving it out."""
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from everswin_trainer.data.annotation_text import dump, parse
 from everswin_trainer.data.check_annotations import Annotations, check_file
 from everswin_trainer.data.findings import Findings, format_count
-from everswin_trainer.data.json_numbers import load_shared
 from everswin_trainer.data.zip_directory import quote
 from everswin_trainer.system.atomic_file import write_atomic
 
@@ -98,17 +97,18 @@ def leave_out(annotations: Annotations, path: Path, names: dict[str, str]) -> An
     # Imported here: the command's own process needs no NumPy unless it leaves out images.
     from everswin_trainer.data.sample_file import write_samples
 
-    document = load_shared(path.read_bytes())
+    document = parse(path.read_bytes().decode()).document
     kept = [image for image in document["images"] if image["file_name"] not in names]
     ids = {image["id"] for image in kept}
     objects = [one for one in document["annotations"] if one["image_id"] in ids]
-    content = json.dumps({**document, "images": kept, "annotations": objects}).encode()
+    content = dump({**document, "images": kept, "annotations": objects})
     with write_atomic(path) as stream:
         stream.write(content)
     del document, kept, objects, content
-    write_samples(path)
     # The masks that were made from boxes are in the file, so their number stays that of all images.
     rest = check_file(path, path.stem, masks_from_boxes=False)
+    if not rest.problems:
+        write_samples(path, rest.layout)
     annotations.images, annotations.instances, annotations.annotated = rest.images, rest.instances, rest.annotated
     annotations.usable_images, annotations.usable_objects = rest.usable_images, rest.usable_objects
     annotations.problems = rest.problems

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from everswin_trainer.data.annotation_text import AnnotationText, Layout, dump, parse
 from everswin_trainer.data.findings import Findings, format_count
 from everswin_trainer.data.inspect_archives import explain_annotations
-from everswin_trainer.data.json_numbers import format_value, load_shared, whole_number
+from everswin_trainer.data.json_numbers import format_value, whole_number
 from everswin_trainer.data.zip_directory import quote
 
 # OpenCV decodes no larger image.
@@ -25,7 +26,8 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 class Annotations:
     """Summary of one split's annotations. `images` holds (file name, width, height).
 
-    `content` is the annotation file in COCO's form if something had to be changed, otherwise empty.
+    `content` is the annotation file in COCO's form if something had to be changed, otherwise empty. `layout` locates
+    the records of a file without problems that stays as it is.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -39,6 +41,7 @@ class Annotations:
     usable_objects: int = 0
     masks_from_boxes: int = 0
     content: bytes = b""
+    layout: Layout | None = None
 
 
 def check_annotations(content: bytes, split: str, masks_from_boxes: bool) -> Annotations:
@@ -53,23 +56,25 @@ def check_file(annotations: Path, split: str, masks_from_boxes: bool) -> Annotat
 
 def _check(read: Callable[[], bytes], split: str, masks_from_boxes: bool) -> Annotations:
     checker = _Checker(split, masks_from_boxes)
-    document = _parse(read, checker.problems)
-    parts = _parts(document, checker.problems)
+    parsed = _parse(read, checker.problems)
+    parts = _parts(parsed.document, checker.problems)
     if parts:
         checker.check(*parts)
         if checker.changed and not checker.problems:
-            checker.summary.content = json.dumps(document).encode()
+            checker.summary.content = dump(parsed.document)
+        elif not checker.problems:
+            checker.summary.layout = Layout.of(parsed)
     checker.summary.problems, checker.summary.warnings = checker.problems.lines(), checker.warnings.lines()
     return checker.summary
 
 
-def _parse(read: Callable[[], bytes], problems: Findings) -> Any:
+def _parse(read: Callable[[], bytes], problems: Findings) -> AnnotationText:
     try:
-        return load_shared(read().removeprefix(codecs.BOM_UTF8))
+        return parse(read().removeprefix(codecs.BOM_UTF8).decode())
     except (ValueError, RecursionError) as error:
         reason = _explain(read().removeprefix(codecs.BOM_UTF8), error)
         problems.add_once(f"the annotations are not JSON in UTF-8: {reason}")
-        return None
+        return AnnotationText(None)
 
 
 def _explain(content: bytes, error: Exception) -> str:

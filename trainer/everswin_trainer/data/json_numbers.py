@@ -1,28 +1,15 @@
 """Numbers of JSON files, also in another form, such as 7.0 or "7" for the id 7."""
 
-import json
 import math
 import re
-from functools import lru_cache
 from typing import Any
 
 # NumPy and torch store ids as int64.
 INT64_LIMIT = 1 << 63
 # A larger float has lost digits, so it may be another number than the one that was written.
 EXACT_FLOAT = 1 << 53
-SHARED_VALUES = 1 << 18
 WHOLE = re.compile(r"\s*([+-]?[0-9]{1,19})(\.0*)?\s*", re.ASCII)
 DECIMAL = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*", re.ASCII)
-
-
-def load_shared(content: bytes) -> Any:
-    """Parses JSON in UTF-8; equal decimals share one object. Raises ValueError, RecursionError.
-
-    COCO's 57 million coordinates have 64,000 values, and take a third of the memory that json.loads needs.
-    """
-    text = content.decode()
-    del content
-    return json.loads(text, parse_float=lru_cache(SHARED_VALUES)(float))
 
 
 def whole_number(value: Any) -> int | None:

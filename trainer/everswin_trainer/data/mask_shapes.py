@@ -4,6 +4,7 @@ Only doubtful polygons are rasterized. The others have an area and a width from 
 """
 
 from array import array
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -60,10 +61,7 @@ def _measure_polygons(objects: Objects, sizes: np.ndarray, shapes: Shapes, probl
         end = max(at + 1, int(np.searchsorted(begins, begins[at] + CHUNK_NUMBERS)) - 1)
         end = int(np.searchsorted(owners, owners[end - 1], side="right"))
         parts, owner = objects.parts[at:end], owners[at:end]
-        flat = list(chain.from_iterable(parts))
-        if not NUMBERS.issuperset(map(type, flat)):
-            flat = [value if type(value) in NUMBERS else np.nan for value in flat]
-        points = _to_array(flat).reshape(-1, 2)
+        points = np.frombuffer(b"".join(map(_to_array, parts))).reshape(-1, 2)
         first = (begins[at:end] - begins[at]) // 2
         low, high = np.minimum.reduceat(points, first), np.maximum.reduceat(points, first)
         valid = (np.abs(low) <= MAX_COORDINATE) & (np.abs(high) <= MAX_COORDINATE)
@@ -89,12 +87,16 @@ def _measure_polygons(objects: Objects, sizes: np.ndarray, shapes: Shapes, probl
     _rasterize(objects, sizes, shapes, seen & (~sure | np.isnan(objects.area)))
 
 
-def _to_array(flat: list[Any]) -> np.ndarray:
+def _to_array(part: Sequence[Any]) -> array:
+    """Returns the coordinates of a polygon; NaN instead of what is no number."""
+    if type(part) is array:
+        return part
+    values = [value if type(value) in NUMBERS else np.nan for value in part]
     try:
-        return np.frombuffer(array("d", flat))
+        return array("d", values)
     except OverflowError:
         # An integer of more than 308 digits.
-        return np.array([value if abs(value) <= MAX_COORDINATE else np.nan for value in flat], np.float64)
+        return array("d", [value if abs(value) <= MAX_COORDINATE else np.nan for value in values])
 
 
 def _polygon_areas(points: np.ndarray, first: np.ndarray) -> np.ndarray:

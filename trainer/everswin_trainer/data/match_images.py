@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from everswin_trainer.data.annotation_text import parse
 from everswin_trainer.data.archive_scan import NOT_IMAGE_SUFFIXES, OpenArchive, ScannedImage, compare_orientation
 from everswin_trainer.data.bad_images import Fault
 from everswin_trainer.data.check_annotations import Annotations
 from everswin_trainer.data.dataset_spec import SplitSpec
 from everswin_trainer.data.decode_image import INCOMPLETE, NOT_DECODABLE
 from everswin_trainer.data.findings import Findings, format_count
-from everswin_trainer.data.json_numbers import load_shared
 from everswin_trainer.data.name_matching import explain_missing
 from everswin_trainer.data.orientation_evidence import Evidence, find_outlines
 from everswin_trainer.data.zip_directory import Entry, is_hidden, quote
@@ -86,7 +86,7 @@ class ImageMatcher:
             free = [name for name in rest if _may_be_image(name)]
             self._result.explanation = explain_missing(missing, free, spec.archive, spec.folder, self._name)
         if self._turned and not self._split.annotations.problems:
-            self._judge_turned(self._compare_outlines(load_shared(annotations.read_bytes()), pool))
+            self._judge_turned(self._compare_outlines(parse(annotations.read_bytes().decode()).document, pool))
         self._result.warnings = self._warnings.lines()
         return self._result
 

@@ -18,6 +18,9 @@ POLYGON_NUMBERS = 6
 # OpenCV and pycocotools store coordinates as int32; pycocotools walks along each edge in fifths of a pixel.
 MAX_COORDINATE = 1e6
 
+# An array unless it has whole numbers (annotation_text.py), or other values, which are a problem.
+Polygon = list[Any] | array
+
 
 @dataclass
 class Objects:
@@ -34,7 +37,7 @@ class Objects:
     ignored: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
     area: np.ndarray = field(default_factory=lambda: np.zeros(0))
     boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
-    parts: list[list[float]] = field(default_factory=list)
+    parts: list[Polygon] = field(default_factory=list)
     owners: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     masks: dict[int, dict[str, Any]] = field(default_factory=dict)
     # Whether a record was changed.
@@ -190,7 +193,7 @@ class ObjectReader:
         return number
 
     def _read_outline(self, annotation: dict[str, Any], place: int, outline: Any) -> None:
-        if type(outline) is list and outline and all(type(part) is list for part in outline):
+        if type(outline) is list and outline and all(type(part) in (list, array) for part in outline):
             short = [len(part) < POLYGON_NUMBERS or len(part) % 2 != 0 for part in outline]
             if not any(short):
                 self._add_parts(place, outline)
@@ -222,7 +225,7 @@ class ObjectReader:
         else:
             self._miss_outline(annotation)
 
-    def _add_parts(self, place: int, parts: Iterable[list[float]]) -> None:
+    def _add_parts(self, place: int, parts: Iterable[Polygon]) -> None:
         for part in parts:
             self._objects.parts.append(part)
             self._owners.append(place)

@@ -7,15 +7,12 @@ Processes share the mapped pages, so the annotations of COCO take no memory per 
 
 import json
 import mmap
-import re
-from array import array
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from everswin_trainer.data.annotation_text import Layout, parse
 from everswin_trainer.system.atomic_file import write_atomic
 
 MAGIC = b"EVSWSMP1"
@@ -23,7 +20,6 @@ MAGIC = b"EVSWSMP1"
 HEAD = np.dtype([("magic", "S8"), ("images", "<u8"), ("texts", "<u8"), ("categories", "<u8")])
 # End of the text within the texts; size of the image; number of its objects, also of those that training ignores.
 INDEX = np.dtype([("end", "<u8"), ("width", "<u4"), ("height", "<u4"), ("objects", "<u4")])
-SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def samples_file(annotations: Path) -> Path:
@@ -31,18 +27,24 @@ def samples_file(annotations: Path) -> Path:
     return annotations.with_suffix(".samples")
 
 
-def write_samples(annotations: Path) -> None:
-    """Writes the samples of a checked annotation file. The parsed file is never in memory as a whole, its text is."""
-    text = annotations.read_bytes().decode()
-    images, objects, categories = _find_records(text)
+def write_samples(annotations: Path, layout: Layout | None = None) -> None:
+    """Writes the samples of a checked annotation file. Parses the file unless its layout is given."""
+    content = annotations.read_bytes()
+    images, objects, categories = layout or Layout.of(parse(content.decode()))
+    # Positions count characters.
+    text = None if content.isascii() else content.decode()
     index = np.zeros(len(images), INDEX)
     with write_atomic(samples_file(annotations)) as stream:
         stream.write(bytes(HEAD.itemsize))
         written = 0
         for number, (key, width, height, begin, end) in enumerate(images):
             spans = objects.get(key, ())
-            records = [text[begin:end], *(text[spans[at] : spans[at + 1]] for at in range(0, len(spans), 2))]
-            written += stream.write(f"[{','.join(records)}]".encode())
+            parts = [(begin, end), *zip(spans[::2], spans[1::2], strict=True)]
+            if text is None:
+                records = [content[begin:end] for begin, end in parts]
+            else:
+                records = [text[begin:end].encode() for begin, end in parts]
+            written += stream.write(b"[%b]" % b",".join(records))
             index[number] = (written, width, height, len(records) - 1)
         stream.write(index.tobytes())
         size = stream.write(json.dumps(categories).encode())
@@ -81,72 +83,3 @@ class Samples:
         text = self._bytes[HEAD.itemsize + begin : HEAD.itemsize + int(self.index["end"][number])]
         image, *objects = json.loads(text.decode())
         return image, objects
-
-
-Images = list[tuple[int, int, int, int, int]]
-
-
-def _find_records(text: str) -> tuple[Images, Mapping[int, Sequence[int]], list[tuple[int, str]]]:
-    """Returns (id, width, height, begin, end) of the images, begins and ends of objects by image, and categories."""
-    images: Images = []
-    objects: dict[int, array] = {}
-    categories: list[tuple[int, str]] = []
-    reader = _Reader(text)
-    # As in json.loads, the last list of a name counts.
-    for name in reader.names():
-        if name == "images":
-            images = [(one["id"], one["width"], one["height"], *span) for one, *span in reader.elements()]
-        elif name == "annotations":
-            objects = defaultdict(lambda: array("Q"))
-            for one, *span in reader.elements():
-                objects[one["image_id"]].extend(span)
-        elif name == "categories":
-            categories = [(one["id"], one["name"]) for one, *_ in reader.elements()]
-        else:
-            reader.value()
-    return images, objects, categories
-
-
-class _Reader:
-    """Reads a valid JSON object step by step. The caller reads the value of each name."""
-
-    def __init__(self, text: str) -> None:
-        self._text, self._at = text, 0
-        self._decode = json.JSONDecoder().raw_decode
-
-    def names(self) -> Iterator[str]:
-        """Yields the names of the members of an object."""
-        for _ in self._parts("}"):
-            name = self.value()
-            self._next()
-            yield name
-
-    def elements(self) -> Iterator[tuple[Any, int, int]]:
-        """Yields the elements of a list with their begin and end in the text."""
-        for _ in self._parts("]"):
-            begin = self._skip()
-            yield self.value(), begin, self._at
-
-    def value(self) -> Any:
-        value, self._at = self._decode(self._text, self._skip())
-        return value
-
-    def _parts(self, end: str) -> Iterator[None]:
-        """Yields at each part: past the opening bracket, then past each comma."""
-        self._next()
-        if self._text[self._skip()] == end:
-            self._next()
-            return
-        yield
-        while self._next() != end:
-            yield
-
-    def _next(self) -> str:
-        """Returns the next character that is no space, and moves past it."""
-        self._at = self._skip() + 1
-        return self._text[self._at - 1]
-
-    def _skip(self) -> int:
-        match = SPACE.match(self._text, self._at)
-        self._at = match.end() if match else self._at
-        return self._at
