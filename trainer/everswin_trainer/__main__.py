@@ -5,6 +5,7 @@ import sys
 
 from everswin_trainer.gpu.lease import hold_leases
 from everswin_trainer.job.rank_logs import redirect_to_rank_log
+from everswin_trainer.system.process_setup import imports_without_gc
 from everswin_trainer.system.process_tree import end_with_worker
 
 COMMANDS = {
@@ -42,7 +43,8 @@ def main(argv: list[str]) -> int:
         redirect_to_rank_log()
         hold_leases()
     end_with_worker()
-    module = importlib.import_module(f".{COMMANDS[argv[0]]}", __package__)
+    with imports_without_gc():
+        module = importlib.import_module(f".{COMMANDS[argv[0]]}", __package__)
     return module.main(argv[1:]) or 0
 
 

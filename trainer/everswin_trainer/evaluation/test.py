@@ -25,6 +25,7 @@ from everswin_trainer.metrics.coco_scores import evaluate
 from everswin_trainer.metrics.scoring_truth import ScoringTruth
 from everswin_trainer.model.weights import require_converted
 from everswin_trainer.system.atomic_file import write_json
+from everswin_trainer.system.process_setup import imports_without_gc
 from everswin_trainer.training.context import Context, add_arguments
 
 
@@ -62,7 +63,8 @@ def test(context: Context, checkpoint: Checkpoint) -> tuple[int, int]:
     detections = find(context.job, identity)
     if detections is None:
         # Imported here: MMDetection takes seconds to import, and needs mmcv's ops and CUDA to be set up.
-        from everswin_trainer.evaluation.inference import infer
+        with imports_without_gc():
+            from everswin_trainer.evaluation.inference import infer
 
         detections, prefix = infer(context, checkpoint)
         # Published before the evaluation: a crash during the evaluation does not repeat the inference.

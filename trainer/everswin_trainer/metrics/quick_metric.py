@@ -10,17 +10,29 @@ from everswin_trainer.metrics.coco_scores import IOU_TYPES, MMDET_NAMES, NO_GROU
 from everswin_trainer.metrics.quick_scores import evaluate_quickly
 from everswin_trainer.metrics.scoring_truth import ScoringTruth
 
+NOT_LOADED = object()
+
 
 @METRICS.register_module()
 class QuickCocoMetric(CocoMetric):
-    """Computes the scores of CocoMetric with hotcoco and without files. Returns no scores if nothing was detected."""
+    """Computes the scores of CocoMetric with hotcoco and without files. Returns no scores if nothing was detected.
+
+    Reads the annotations when the scores are due, on the rank that computes them, and keeps them no longer.
+    """
+
+    def __init__(self, ann_file: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._load = lambda: CocoMetric(ann_file, **settings)._coco_api
+        # Anything but None: CocoMetric would collect the annotations of each image.
+        self._coco_api = NOT_LOADED
 
     def compute_metrics(self, results: list[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, float]:
         predictions = [prediction for _, prediction in results if len(prediction["labels"])]
         if not predictions:
             return {}
-        truth = ScoringTruth.reduce(self._coco_api.dataset)
-        labels = self._coco_api.get_cat_ids(cat_names=self.dataset_meta["classes"])
+        annotations = self._load()
+        truth = ScoringTruth.reduce(annotations.dataset)
+        labels = annotations.get_cat_ids(cat_names=self.dataset_meta["classes"])
         categories = np.array([truth.category_ids[one] for one in labels])
         rows = np.concatenate(
             [_rows(prediction, truth.image_ids[prediction["img_id"]], categories) for prediction in predictions]

@@ -54,7 +54,6 @@ def build_config(
     config.launcher = "pytorch"
     config.randomness = {"seed": plan.seed}
     config.load_from, config.resume = None, False
-    config.visualizer = {"type": "Visualizer", "vis_backends": None}
     _set_data(config, plan, data)
     set_classes(config.model, len(data.classes()))
     _set_weights(config.model.backbone, weights)
@@ -77,7 +76,7 @@ def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
         settings.num_workers = plan.loader_workers
         # PyTorch rejects persistent_workers=True with 0 workers.
         settings.persistent_workers = plan.loader_workers > 0
-        settings.worker_init_fn = {"type": "own_process_group"}
+        settings.worker_init_fn = {"type": "prepare_loader_worker"}
         dataset = _coco(settings.dataset)
         dataset.update(
             data_root="",

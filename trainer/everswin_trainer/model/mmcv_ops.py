@@ -16,14 +16,17 @@ import torch
 import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 from torch import Tensor
 
+from everswin_trainer.model import deferred_imports
+
 _NAME = "mmcv._ext"
 
 
 def install() -> None:
-    """Makes `import mmcv.ops` work without compiled ops; keeps a compiled `mmcv._ext`. Safe to call again.
+    """Makes `import mmdet` work without compiled ops, and without packages that it does not need (deferred_imports.py).
 
-    Must run before anything imports `mmcv.ops` (mmdet does).
+    Keeps a compiled `mmcv._ext`. Must run before anything imports mmdet or `mmcv.ops`. Safe to call again.
     """
+    deferred_imports.install()
     # Also finds the replacement of an earlier call, because it has a spec.
     if importlib.util.find_spec(_NAME) is None:
         sys.modules[_NAME] = _Replacement()

@@ -1,8 +1,22 @@
 """Prepares a rank before the heavy libraries are imported."""
 
 import faulthandler
+import gc
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def imports_without_gc() -> Iterator[None]:
+    """Stops garbage collection during imports, which takes a fifth of their time. What they make stays for good."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def prepare_process(device: str) -> None:

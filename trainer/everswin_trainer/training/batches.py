@@ -1,6 +1,7 @@
 """Batch sampler for runs that resume in the middle of an epoch, possibly on fewer GPUs than the plan has ranks."""
 
 import copy
+import gc
 import hashlib
 import math
 import os
@@ -90,6 +91,11 @@ def virtual_rank_numbers(rank: int, virtual_ranks: int) -> range:
 
 
 @FUNCTIONS.register_module()
-def own_process_group(_worker_id: int) -> None:
-    """Moves a loader worker to its own process group: torchrun signals the rank's while it still needs a batch."""
+def prepare_loader_worker(_worker_id: int) -> None:
+    """Prepares a loader worker, a fork of the rank.
+
+    It gets its own process group: torchrun signals the rank's while it still needs a batch. Garbage collection skips
+    the rank's objects: it would write to all of them, and the worker would copy their pages.
+    """
     os.setpgid(0, 0)
+    gc.freeze()

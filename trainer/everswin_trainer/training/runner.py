@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmengine.utils import ManagerMixin
+from mmengine.visualization import Visualizer
 
 from everswin_trainer.job.speed import Speed
 from everswin_trainer.model.accelerate import accelerate, use_channels_last, use_contiguous_format
@@ -21,6 +23,15 @@ from everswin_trainer.training import losses_hook  # noqa: F401
 from everswin_trainer.training.state import bare_model, restore
 
 
+class EmptyVisualizer(Visualizer):
+    """Shows nothing. MMEngine's would import matplotlib to prepare a figure."""
+
+    def __init__(self, name: str) -> None:
+        ManagerMixin.__init__(self, name)
+        self._dataset_meta = None
+        self._vis_backends = {}
+
+
 class EverswinRunner(Runner):
     """Runner with a state to load: `resume_state` to resume, `initial_state` to start, or `model_state` to test."""
 
@@ -32,13 +43,21 @@ class EverswinRunner(Runner):
     base_learning_rate: float | None = None
     model_state: dict[str, Any] | None = None
 
+    def build_visualizer(self, visualizer: Any = None) -> Visualizer:
+        return EmptyVisualizer.get_instance(self.experiment_name)
+
     def build_model(self, model: Any) -> torch.nn.Module:
         built = super().build_model(model)
         accelerate(built, self._speed())
         return built
 
     def _init_model_weights(self) -> None:
-        """Initializes in contiguous layout, so that the random weights do not depend on the layout in training."""
+        """Initializes in contiguous layout, so that the random weights do not depend on the layout in training.
+
+        Skips it before a checkpoint replaces all weights.
+        """
+        if self.resume_state is not None:
+            return
         if not self._speed().channels_last:
             super()._init_model_weights()
             return

@@ -8,6 +8,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 
 from everswin_trainer.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from everswin_trainer.job.progress import box_average_precision
+from everswin_trainer.system.process_setup import imports_without_gc
 from everswin_trainer.training.context import Context, add_arguments
 
 
@@ -36,7 +37,8 @@ def main(argv: list[str]) -> int:
         context.write_started(resume.position, per_epoch, epochs, resume.path, [os.getpid()], {})
         return context.run(lambda: resume.position)
     # Imported here: MMDetection takes seconds to import, and needs mmcv's ops and CUDA to be set up.
-    from everswin_trainer.training.run import Start, train
+    with imports_without_gc():
+        from everswin_trainer.training.run import Start, train
 
     start = Start.choose(arguments.weights, arguments.init_detector, resume)
     return context.run(lambda: train(context, start, arguments.until))

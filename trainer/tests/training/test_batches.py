@@ -1,9 +1,12 @@
+import gc
+import os
+
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler
 from torch.utils.data import RandomSampler
 
-from everswin_trainer.training.batches import ResumableBatchSampler
+from everswin_trainer.training.batches import ResumableBatchSampler, prepare_loader_worker
 
 
 def batches() -> ResumableBatchSampler:
@@ -84,3 +87,13 @@ def test_fewer_ranks_read_the_batches_of_all_planned_ranks_in_their_order(
 def test_a_sampler_with_an_unknown_order_per_rank_is_refused_on_fewer_gpus() -> None:
     with pytest.raises(ValueError, match="expected DefaultSampler with round_up to train on fewer GPUs"):
         ResumableBatchSampler(RandomSampler(range(10)), 3, None, virtual_ranks=2)
+
+
+def test_loader_worker_does_not_collect_the_objects_of_its_rank() -> None:
+    gc.unfreeze()
+    worker = os.fork()
+    if worker == 0:
+        prepare_loader_worker(0)
+        # Objects that only the collector's own lists hold are new.
+        os._exit(0 if gc.get_freeze_count() > 10_000 > len(gc.get_objects()) else 1)
+    assert os.waitpid(worker, 0)[1] == 0
