@@ -1,7 +1,8 @@
 import type { Check, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
+import { formatBytes } from '../shared/summary/format-bytes.ts';
 import { formatPlural } from '../shared/summary/format-time.ts';
 import { activeSwitches } from '../shared/run/speed-switches.ts';
-import { totalBatch, iterationsPerEpoch } from './training-arithmetic.ts';
+import { checkpointBytes, totalBatch, iterationsPerEpoch } from './training-arithmetic.ts';
 
 interface TrainingCheckInput {
   plan: RunPlan;
@@ -12,14 +13,18 @@ interface TrainingCheckInput {
 /** A given learning rate above linear scaling by this factor is more often a typo than a choice. */
 const MAX_FACTOR = 10;
 
+/** The trainer saves no more often with `auto` (checkpoints/interval.py). */
+const shortestAutoMinutes = 2;
+
 const ok = (name: string, message: string): Check => ({ name, verdict: 'ok', message, remedy: null });
 
-/** Checks steps, learning rate, speed switches and duration. None of these checks stops a run. */
+/** Checks steps, learning rate, speed switches, duration and writes. None of these checks stops a run. */
 export const checkTraining = (facts: TrainingCheckInput): Check[] => [
   checkSteps(facts),
   checkLearningRate(facts),
   checkSpeed(facts),
   checkDuration(facts),
+  checkWrites(facts),
 ];
 
 function checkSteps({ plan }: TrainingCheckInput): Check {
@@ -83,17 +88,40 @@ function checkSpeed({ plan: { speed } }: TrainingCheckInput): Check {
 }
 
 function checkDuration({ plan, known }: TrainingCheckInput): Check {
-  const images = plan.dataset.train.counts?.annotated;
   const speed = known?.speed;
-  if (images == null || speed === undefined) {
+  const hours = estimateHours({ plan, known });
+  if (speed === undefined || hours === undefined) {
     return ok(
       'duration',
       'not measured for this recipe; `everswin status` shows the remaining time after the first steps',
     );
   }
-  // The measured epochs include validation, so the duration scales with the number of steps.
-  const hours = (speed.secondsPerEpoch * plan.epochs * images) / speed.imagesPerEpoch / 3600;
   return ok('duration', `about ${Math.round(hours)} h on ${speed.hardware} (${speed.source}); other hardware differs`);
+}
+
+/** Returns the hours of training on the hardware of the metafile; undefined if they were not measured. */
+function estimateHours({ plan, known }: TrainingCheckInput): number | undefined {
+  const images = plan.dataset.train.counts?.annotated;
+  const speed = known?.speed;
+  if (images == null || speed === undefined) return undefined;
+  // The measured epochs include validation, so the duration scales with the number of steps.
+  return (speed.secondsPerEpoch * plan.epochs * images) / speed.imagesPerEpoch / 3600;
+}
+
+/** Reports what checkpoints write to the disk, which wears an SSD. */
+function checkWrites({ plan, known }: TrainingCheckInput): Check {
+  const bytes = checkpointBytes(known?.parameters ?? 0);
+  if (bytes === 0) return ok('checkpoint writes', 'unknown, because the size of this model is not recorded');
+  const { everyMinutes } = plan.checkpoint;
+  const [minutes, most] = everyMinutes === 'auto' ? [shortestAutoMinutes, 'at most '] : [everyMinutes, ''];
+  const perHour = bytes * (60 / minutes);
+  const hours = estimateHours({ plan, known });
+  const total = hours === undefined ? '' : `, ${most}${formatBytes(hours * perHour + plan.epochs * bytes)} in all`;
+  const interval = `${most}one every ${formatPlural(minutes, 'minute')} and at each end of an epoch`;
+  return ok(
+    'checkpoint writes',
+    `${formatBytes(bytes)} each, ${interval}: ${most}${formatBytes(24 * perHour)} a day${total}; SSDs of 1 TB are typically rated for 600 TB`,
+  );
 }
 
 /** Reports the published AP of the recipe, if the run uses the data on which it was measured. */

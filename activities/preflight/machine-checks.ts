@@ -1,9 +1,10 @@
 import { listGpuProblems, listUsable } from '../shared/trainer/gpu-health.ts';
 import type { Check, GpuFacts, GpuProblem, MachineFacts, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
 import { formatBytes } from '../shared/summary/format-bytes.ts';
+import { estimateHostMemory } from './host-memory.ts';
 
 interface MachineCheckInput {
-  plan: Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'recipe' | 'recovery'>;
+  plan: Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'epochs' | 'dataset' | 'recipe' | 'recovery'>;
   known: RecipeFacts[string] | undefined;
   machine: MachineFacts;
 }
@@ -15,8 +16,6 @@ const minDriver = 525;
 const sharedMemoryPerLoader = 0.5 * gibibyte;
 const minSharedMemory = 256 * 2 ** 20;
 const recommendedOpenFiles = 4096;
-/** Host memory of one rank and its loaders: model, data set index and batches. */
-const memoryPerRank = 6 * gibibyte;
 /** A CPU needs minutes for what a GPU does in seconds. */
 const maxCpuParameters = 10e6;
 
@@ -158,15 +157,14 @@ function checkOpenFiles({ machine: { openFiles } }: MachineCheckInput): Check {
   );
 }
 
-function checkMemory({ plan, machine: { memoryBytes, cores } }: MachineCheckInput): Check {
-  const recommendedBytes = plan.gpus * memoryPerRank;
-  const message = `${formatBytes(memoryBytes)}, ${cores} cores`;
-  if (memoryBytes >= recommendedBytes) return ok('memory', message);
-  return warning(
-    'memory',
-    `${message}; ${formatBytes(recommendedBytes)} recommended`,
-    'Lower loaderWorkers if the out-of-memory killer stops ranks.',
-  );
+/** A cgroup limit, such as that of a container, counts as the memory of the machine. */
+function checkMemory({ plan, known, machine: { device, cores, trainer } }: MachineCheckInput): Check {
+  const { measuredBytes, recommendedBytes, parts } = estimateHostMemory(plan, known, device);
+  const list = parts.map(({ label, bytes }) => `${formatBytes(bytes)} for ${label}`).join(', ');
+  const message = `${formatBytes(trainer.memoryBytes)}, ${cores} cores; ${formatBytes(measuredBytes)} needed: ${list}`;
+  if (trainer.memoryBytes >= recommendedBytes) return ok('memory', message);
+  const remedy = `Provide ${formatBytes(recommendedBytes)}, which includes what was not measured (docs/benchmarks.md), or lower gpus or loaderWorkers.`;
+  return trainer.memoryBytes < measuredBytes ? error('memory', message, remedy) : warning('memory', message, remedy);
 }
 
 function checkTrainer({ machine: { trainer } }: MachineCheckInput): Check {

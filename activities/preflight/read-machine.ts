@@ -1,5 +1,5 @@
 import { readFile, statfs } from 'node:fs/promises';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { TrainerFacts, type MachineFacts } from '../../configs/schema/index.ts';
 import { listForeignGpuProcesses } from '../shared/trainer/foreign-gpu-processes.ts';
 import { readDiskSpace } from '../shared/files/free-space.ts';
@@ -27,19 +27,12 @@ export async function readMachine(context: MachineContext): Promise<MachineFacts
     gpus: isCuda ? ((await listGpus(python)) ?? []) : [],
     gpuHealth: (await readGpuHealth(context, { known: [] }, signal)) ?? null,
     foreignGpuProcesses: isCuda ? await listForeignGpuProcesses(python, process.pid) : [],
-    memoryBytes: readMemory(),
     sharedMemoryBytes: await readSharedMemory(),
     openFiles: await readOpenFiles(),
     cores: availableParallelism(),
     diskFreeBytes: (await readDiskSpace(home)).freeBytes,
     trainer: await runTrainerCommand({ python, signal, output: TrainerFacts, argv: ['machine'] }),
   };
-}
-
-/** Returns the memory of the machine, or the limit of its container if that is lower. */
-function readMemory(): number {
-  const limit = process.constrainedMemory(); // 0 when unknown
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 const readSharedMemory = (): Promise<number | null> =>

@@ -33,7 +33,6 @@ export const MachineFacts = z.object({
   gpuHealth: GpuHealth.nullable(),
   /** Foreign processes that use GPU memory. */
   foreignGpuProcesses: z.array(z.string()),
-  memoryBytes: z.number(),
   /** Size of /dev/shm, through which loader processes pass batches; null if it does not exist. */
   sharedMemoryBytes: z.number().nullable(),
   openFiles: z.int(),

@@ -268,5 +268,6 @@ export const TrainerFacts = z.object({
   cudaDevices: z.int().describe('Number of GPUs that the driver reports.'),
   nccl: z.string().nullable().describe('Version of NCCL; null when missing.'),
   compiledOps: z.boolean().describe("Whether mmcv's operators are compiled; otherwise torchvision's are used."),
+  memoryBytes: z.int().describe('Memory of the machine, or the lowest limit of a cgroup around the process.'),
 });
 export type TrainerFacts = z.infer<typeof TrainerFacts>;

@@ -16,6 +16,8 @@ const plan = {
   gpus: 4,
   batchPerGpu: 2,
   loaderWorkers: 2,
+  epochs: 36,
+  dataset: samplePlan.dataset,
   recipe: samplePlan.recipe,
   recovery: RecoveryPolicy.parse({}),
 };
@@ -40,7 +42,6 @@ const box: MachineFacts = {
   gpus: [gpu(0), gpu(1), gpu(2), gpu(3)],
   gpuHealth: null,
   foreignGpuProcesses: [],
-  memoryBytes: 128 * gibibyte,
   sharedMemoryBytes: 64 * gibibyte,
   openFiles: 65_536,
   cores: 32,
@@ -53,6 +54,7 @@ const box: MachineFacts = {
     cudaDevices: 4,
     nccl: '2.27.5',
     compiledOps: false,
+    memoryBytes: 128 * gibibyte,
   },
 };
 const check = (machine: Partial<MachineFacts>, name: string, checkedPlan = plan): Check | undefined =>
@@ -63,7 +65,12 @@ test('checkMachine passes on a machine with four idle RTX 3090s', () => {
 });
 
 test('checkMachine gives a remedy for each problem', () => {
-  const poor: Partial<MachineFacts> = { gpus: [gpu(0)], sharedMemoryBytes: 0, openFiles: 1024, memoryBytes: gibibyte };
+  const poor: Partial<MachineFacts> = {
+    gpus: [gpu(0)],
+    sharedMemoryBytes: 0,
+    openFiles: 1024,
+    trainer: { ...box.trainer, memoryBytes: gibibyte },
+  };
   const checks = checkMachine({ plan, known, machine: { ...box, ...poor } });
   const problems = checks.filter(({ verdict }) => verdict !== 'ok');
   expect(problems.map(({ name }) => name)).toEqual(['GPUs', 'shared memory', 'open files', 'memory']);
@@ -122,6 +129,22 @@ test('checkMachine scales GPU memory with the images per forward pass, not with 
   expect(check({}, 'GPU memory', four)).toMatchObject({ verdict: 'error' });
   const recipe = { ...plan.recipe, summary: { ...plan.recipe.summary, imagesAtOnce: 2 } };
   expect(check({}, 'GPU memory', { ...four, recipe })).toMatchObject({ verdict: 'ok' });
+});
+
+describe('checkMachine compares host memory', () => {
+  const withMemory = (gib: number, checkedPlan = plan) =>
+    check({ trainer: { ...box.trainer, memoryBytes: gib * gibibyte } }, 'memory', checkedPlan);
+
+  test('with the sum of its parts', () => {
+    expect([4, 10, 32].map((gib) => withMemory(gib)?.verdict)).toEqual(['error', 'warning', 'ok']);
+    expect(withMemory(32)?.message).toContain('4 ranks');
+    expect(withMemory(10, { ...plan, gpus: 1 })?.verdict).toBe('ok');
+  });
+
+  test('and counts the checkpoint that each rank reads when it is more than what later steps need', () => {
+    expect(withMemory(32, { ...plan, loaderWorkers: 0 })?.message).toContain('a checkpoint that each rank reads');
+    expect(withMemory(32, { ...plan, gpus: 1 })?.message).toContain('the copy of a state that is saved');
+  });
 });
 
 test('checkMachine ignores shared memory when there are no loader processes', () => {

@@ -42,6 +42,18 @@ test('checkTraining computes the steps and hours of the blog recipe', () => {
   expect(check('duration')?.message).toMatch(/^about 91 h on 4x RTX 3090/);
 });
 
+test('checkTraining adds up the checkpoints of the blog recipe', () => {
+  const sized = { ...known, parameters: 106_950_000 };
+  const every = (everyMinutes: 'auto' | number) =>
+    check('checkpoint writes', { ...plan, checkpoint: { ...plan.checkpoint, everyMinutes } }, sized)?.message;
+  // 546 intervals of ten minutes in 91 hours, and 36 epochs.
+  expect(every(10)).toContain(
+    '1.3 GB each, one every 10 minutes and at each end of an epoch: 184.8 GB a day, 746.6 GB in all',
+  );
+  expect(every('auto')).toContain('at most 924.0 GB a day, at most 3.5 TB in all');
+  expect(check('checkpoint writes')?.message).toContain('unknown');
+});
+
 test('checkTraining warns when the total batch differs from the published one', () => {
   expect(check('learning rate')).toMatchObject({ verdict: 'ok' });
   const found = check('learning rate', plan, { ...known, batch: 16 });

@@ -9,12 +9,13 @@ from pathlib import Path
 import torch
 
 from everswin_trainer.system.atomic_file import write_json
+from everswin_trainer.system.oom_kills import memory_bytes
 
 PACKAGES = ("torch", "torchvision", "onedl-mmdetection", "onedl-mmengine", "onedl-mmcv", "pycocotools")
 
 
 def main(argv: list[str]) -> int:
-    """Writes {v, python, packages, cuda, cudaDevices, nccl, compiledOps}."""
+    """Writes {v, python, packages, cuda, cudaDevices, nccl, compiledOps, memoryBytes}."""
     parser = argparse.ArgumentParser(prog="everswin_trainer machine")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args(argv)
@@ -29,6 +30,7 @@ def main(argv: list[str]) -> int:
             "cudaDevices": torch.cuda.device_count(),
             "nccl": _nccl(),
             "compiledOps": importlib.util.find_spec("mmcv._ext") is not None,
+            "memoryBytes": memory_bytes(),
         },
     )
     return 0

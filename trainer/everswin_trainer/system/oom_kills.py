@@ -42,7 +42,14 @@ class OomKills:
         return f"out of memory: the kernel killed {processes} of this machine; {_format_limit(root)}"
 
 
-def _format_limit(root: Path) -> str:
+def memory_bytes(root: Path = Path("/")) -> int:
+    """Returns the memory that our processes may use: that of the machine, or the lowest limit of a cgroup around us."""
+    limit = _lowest_limit(root)
+    return _machine_bytes() if limit is None else min(_machine_bytes(), limit[0])
+
+
+def _lowest_limit(root: Path) -> tuple[int, Path] | None:
+    """Returns the lowest limit of our cgroup and those around it, with its folder; None without a limit."""
     limits = []
     folder = _cgroup(root)
     while folder and folder != _mount(root).parent:
@@ -51,10 +58,19 @@ def _format_limit(root: Path) -> str:
             if limit.isdigit() and int(limit) < UNLIMITED_BYTES:
                 limits.append((int(limit), folder))
         folder = folder.parent
-    if limits:
-        limit, folder = min(limits)
-        return f"the limit of cgroup {folder} is {limit // MIB} MiB"
-    return f"the machine has {os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // MIB} MiB and no cgroup limit"
+    return min(limits, default=None)
+
+
+def _format_limit(root: Path) -> str:
+    found = _lowest_limit(root)
+    if found is None:
+        return f"the machine has {_machine_bytes() // MIB} MiB and no cgroup limit"
+    limit, folder = found
+    return f"the limit of cgroup {folder} is {limit // MIB} MiB"
+
+
+def _machine_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _mount(root: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import JobFolder
-from everswin_trainer.system.oom_kills import OomKills
+from everswin_trainer.system.oom_kills import OomKills, memory_bytes
 
 # Grows until the limit of the test's cgroup, which does not count the shared pages of Python.
 GREEDY = """
@@ -48,6 +48,7 @@ def machine(root: Path, groups: str, kills: int) -> None:
 @pytest.mark.parametrize("version", [version_1, version_2])
 def test_explain_names_the_limit_of_the_cgroup(tmp_path, version) -> None:
     version(tmp_path, 3)
+    assert memory_bytes(tmp_path) == 512 << 20
     before = OomKills.now(tmp_path)
     assert before.explain(killed=True, root=tmp_path) is None
     version(tmp_path, 5)
