@@ -5,14 +5,8 @@ import { applyEvent, initialState } from './run-state.ts';
 
 type StepEvent = Extract<TrainerEvent, { type: 'step' }>;
 
-/** Values of steps in columns: half a million objects would take ten times the memory. */
-interface StepColumns {
-  iteration: number[];
-  t: number[];
-  /** NaN when it was not finite. */
-  loss: number[];
-  lr: number[];
-}
+/** Values of steps in columns: half a million objects would take ten times the memory. NaN stands for null. */
+type StepColumns = Record<'iteration' | 't' | 'loss' | 'lr', number[]>;
 
 /**
  * Record of a run, read from progress.jsonl as it grows. Of consecutive steps it keeps only the last as an event; the
