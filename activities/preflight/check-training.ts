@@ -110,7 +110,7 @@ function estimateHours({ plan, known }: TrainingCheckInput): number | undefined 
 
 /** Reports what checkpoints write to the disk, which wears an SSD. */
 function checkWrites({ plan, known }: TrainingCheckInput): Check {
-  const bytes = checkpointBytes(known?.parameters ?? 0);
+  const bytes = checkpointBytes(known?.parameters ?? 0, plan.recipe.summary);
   if (bytes === 0) return ok('checkpoint writes', 'unknown, because the size of this model is not recorded');
   const { everyMinutes } = plan.checkpoint;
   const [minutes, most] = everyMinutes === 'auto' ? [shortestAutoMinutes, 'at most '] : [everyMinutes, ''];

@@ -22,6 +22,8 @@ const measuredMib = {
   validation: 830,
 };
 
+/** Bytes of the gradient of one parameter. */
+const gradientBytes = 4;
 /** Images of the validation split with which `validation` was measured: COCO's. */
 const measuredImages = 5000;
 
@@ -38,7 +40,10 @@ interface HostMemory {
   recommendedBytes: number;
 }
 
-type PlannedTraining = Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'epochs' | 'dataset'>;
+type PlannedTraining = Pick<
+  RunPlan,
+  'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'epochs' | 'dataset' | 'recipe' | 'recovery'
+>;
 
 /** Estimates the peak of the host memory of a training or a test on one machine. */
 export function estimateHostMemory(
@@ -46,8 +51,9 @@ export function estimateHostMemory(
   known: RecipeFacts[string] | undefined,
   device: 'cpu' | 'cuda',
 ): HostMemory {
-  const { gpus, batchPerGpu, loaderWorkers } = plan;
-  const state = isEvaluation(plan) ? 0 : checkpointBytes(known?.parameters ?? 0);
+  const { gpus, batchPerGpu, loaderWorkers, recipe } = plan;
+  const parameters = isEvaluation(plan) ? 0 : (known?.parameters ?? 0);
+  const state = checkpointBytes(parameters, recipe.summary);
   const loaders = gpus * loaderWorkers;
   const validationImages = plan.dataset.val.counts?.images ?? measuredImages;
   // Each rank reads the checkpoint that it resumes from, and frees it before the loaders and the first save need memory.
@@ -63,12 +69,14 @@ export function estimateHostMemory(
   const parts = [
     { label: `${gpus} ranks`, bytes: gpus * mib(measuredMib.rank) },
     // Without a GPU, weights, gradients and moments are in host memory too.
-    ...(device === 'cpu' ? [{ label: 'their models', bytes: (gpus * state * 4) / 3 }] : []),
+    ...(device === 'cpu' ? [{ label: 'their models', bytes: gpus * (state + gradientBytes * parameters) }] : []),
     { label: 'torchrun, workers and server', bytes: mib(measuredMib.torchrun + measuredMib.services) },
     ...(sum(resume) > sum(later) ? resume : later),
   ].filter(({ bytes }) => bytes > 0);
   const measuredBytes = sum(parts);
-  const allowance = systemAllowance + (device === 'cuda' ? gpus * cudaAllowance : 0);
+  // A standby trainer has everything imported, as a rank. None is started where memory is short.
+  const standby = plan.recovery.standby ? mib(measuredMib.rank) : 0;
+  const allowance = systemAllowance + standby + (device === 'cuda' ? gpus * cudaAllowance : 0);
   return { measuredBytes, parts, recommendedBytes: measuredBytes + allowance };
 }
 
