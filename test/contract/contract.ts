@@ -34,6 +34,7 @@ export const contract: Record<string, ContractPart> = {
   recipe: { schema: schemas.FlattenedRecipe, title: 'Answer of recipe' },
   machine: { schema: schemas.TrainerFacts, title: 'Answer of machine' },
   'gpu-check': { schema: schemas.GpuCheck, title: 'Answer of gpu-check' },
+  'gpu-check-bundle': { schema: schemas.GpuCheckBundle, title: 'Answer of gpu-check-bundle' },
   'gpu-health': { schema: schemas.GpuHealth, title: 'Answer of gpu-health' },
   'gpu-leases': { schema: schemas.GpuLeases, title: 'Answer of gpu-leases' },
   'stage-progress': { schema: schemas.StageProgress, title: 'A line of progress on stdout' },

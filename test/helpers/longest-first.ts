@@ -6,6 +6,7 @@ const slowFiles = [
   'test/workflows/train/recovery.test.ts',
   'test/integration/real-line.test.ts',
   'test/infra/cli/gpu-check.test.ts',
+  'test/infra/cli/gpu-check-bundle.test.ts',
   'test/activities/train/run-training.test.ts',
   'test/workflows/train/partition.test.ts',
   'test/workflows/train/host-loss.test.ts',

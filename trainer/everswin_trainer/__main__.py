@@ -21,6 +21,7 @@ COMMANDS = {
     "export-onnx": "detector.export_onnx",
     "prepare-dataset": "data.prepare_dataset",
     "gpu-check": "benchmark.gpu_check",
+    "gpu-check-bundle": "benchmark.gpu_check_bundle",
     "gpu-check-rank": "benchmark.gpu_check_rank",
     "gpu-health": "gpu.health",
     "gpu-leases": "gpu.leases",

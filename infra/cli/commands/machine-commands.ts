@@ -10,12 +10,23 @@ export function addMachineCommands(program: Command): void {
     .description('Measures the speed switches of a recipe on this machine, and projects the hours of a training.')
     .option('--recipe <name>', 'recipe of configs/mmdet', 'swin-s_blog')
     .addOption(deviceOption())
-    .option('--iterations <steps>', 'steps per variant', parseCount, 200)
+    .option('--iterations <steps>', 'steps per variant in each of three rounds', parseCount, 60)
+    .option('--minutes <count>', 'end after this time, with fewer steps if necessary', parseCount, 6)
     .option('--gpus <count>', 'GPUs to measure on', parseCount, 1)
     .option('--for-gpus <count>', 'GPUs of the projected training', parseCount, 4)
     .option('--batch-per-gpu <images>', "default: each GPU's share of the recipe's batch", parseCount)
     .option('--out <file>', 'all results as JSON', 'gpu-check.json')
-    .addHelpText('after', examples('everswin gpu-check', 'everswin gpu-check --recipe swin-t_paper --gpus 4'))
+    .option('--bundle <folder>', 'write a folder that runs the check on a GPU machine without internet and Node')
+    .addOption(new Option('--read <file>', 'print results that another machine wrote').conflicts('bundle'))
+    .addHelpText(
+      'after',
+      examples(
+        'everswin gpu-check',
+        'everswin gpu-check --recipe swin-t_paper --gpus 4',
+        'everswin gpu-check --bundle gpu-check-bundle',
+        'everswin gpu-check --read gpu-check.json',
+      ),
+    )
     .action(async (options) => (await import('../gpu-check.ts')).gpuCheck(options));
   addWorkerCommands(program);
   addNamespaceCommands(program);

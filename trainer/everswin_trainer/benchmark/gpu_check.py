@@ -1,81 +1,83 @@
 """Measures how much the speed switches gain on this machine, and whether they change the losses.
 
 `python -m everswin_trainer gpu-check --recipe FILE --device cuda --out FILE` trains the recipe for some steps on
-synthetic images of COCO's sizes. Each variant runs in separate processes with the same seed: `stock` is MMDetection's
-own code, `fast` turns on the switches whose results equal it on a CPU, and `compiled` also compiles the backbone.
-`stock again` shows how much two runs of the same code differ on this GPU.
+synthetic images of COCO's sizes. `stock` is MMDetection's own code, and `fast` turns on the switches whose results
+equal it on a CPU. Their trainings alternate in one process for some rounds, on the same batches (gpu_check_rank.py).
+`compiled` also compiles the backbone, and comes last because that may take minutes.
 """
 
 import argparse
 import json
-import math
-import os
-import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from everswin_trainer.benchmark.coco_like import draw_dataset
-from everswin_trainer.job.progress import ProgressReader
+from everswin_trainer.benchmark.gpu_check_summary import Variant, answer, warm_up
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.model.recipe import fingerprint, load_recipe
-from everswin_trainer.system.atomic_file import read_json, write_json
+from everswin_trainer.system.atomic_file import parse_object, read_json, write_json
 
-# Number of images in an epoch: those of train2017 with annotations.
-COCO_IMAGES = 117_266
 PROVED = ("fewerSyncs", "sdpaAttention", "fusedAdamW", "channelsLast")
+# Switches that change the process, in which all variants are measured.
+OF_PROCESS = ("tf32", "expandableSegments")
 IMAGE_FILES = 64
-MOST_WARM_UP = 20
-LOG_LINES = 20
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A variant to measure. `speed` lists its switches by their names in a plan."""
-
-    name: str
-    speed: tuple[str, ...]
-    loader_workers: int
+LOG_LINES = 40
+# Names of the files by which a rank reports (gpu_check_rank.py).
+STAGE, RESULT = "stage.json", "result.json"
+# Share of the time that is left for the profiles, which follow the alternating trainings.
+PROFILE_SHARE = 0.1
+# Most of the time that is kept for the compiled variant.
+COMPILE_SHARE = 1 / 3
+# Seconds for the ranks to end by themselves before they are terminated.
+GRACE_SECONDS = 5
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
+    alternating = [name for name in SWITCHES if name not in OF_PROCESS]
     parser = argparse.ArgumentParser(prog="everswin_trainer gpu-check")
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--device", choices=("cpu", "cuda"), required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--iterations", type=int, default=200, help="steps per variant")
+    parser.add_argument("--iterations", type=int, default=60, help="steps per variant and round")
+    parser.add_argument("--rounds", type=int, default=3, help="trainings of each variant")
+    parser.add_argument("--minutes", type=float, default=6, help="end after this time, with fewer steps if necessary")
+    parser.add_argument("--compile-seconds", type=float, default=120, help="limit of the compiled variant")
     parser.add_argument("--gpus", type=int, default=1, help="GPUs to measure on; on a CPU, the number of ranks")
     parser.add_argument("--for-gpus", type=int, default=4, help="GPUs of the projected training")
     parser.add_argument("--batch-per-gpu", type=int, default=2)
-    parser.add_argument("--loader-workers", type=int, default=2, help="per GPU, in the stock variants")
+    parser.add_argument("--loader-workers", type=int, default=2, help="per GPU, in the stock variant")
     parser.add_argument("--fast-loader-workers", type=int, default=4, help="per GPU, in the other variants")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--weights", type=Path, help="weights of the backbone; random by default")
-    parser.add_argument("--switches", nargs="*", choices=SWITCHES, default=PROVED, help="switches of the fast variant")
     parser.add_argument(
-        "--variants", nargs="*", default=None, help="variants to measure: stock, fast, compiled, 'stock again'"
+        "--switches", nargs="*", choices=alternating, default=PROVED, help="switches of the fast variant"
+    )
+    parser.add_argument(
+        "--variants", nargs="*", choices=("stock", "fast", "compiled"), help="default: all; on a CPU, not compiled"
     )
     return parser.parse_args(argv)
 
 
 def main(argv: list[str]) -> int:
     """Writes the answer and returns 0. Returns 2 if this machine lacks the GPUs, and 1 if the stock variant fails."""
+    started = time.monotonic()
     arguments = parse(argv)
     if problem := find_problem(arguments):
         print(problem, file=sys.stderr)
         return 2
     with TemporaryDirectory(prefix="everswin-gpu-check-") as folder:
-        return check(arguments, Path(folder))
+        return check(arguments, Path(folder), started)
 
 
 def find_problem(arguments: argparse.Namespace) -> str | None:
     """Returns why this machine cannot run the measurement, or None."""
-    if arguments.iterations < 1:
-        return f"expected --iterations to be at least 1, got {arguments.iterations}"
+    for name in ("iterations", "rounds"):
+        if getattr(arguments, name) < 1:
+            return f"expected --{name} to be at least 1, got {getattr(arguments, name)}"
     if arguments.device == "cpu":
         return None
     import torch
@@ -90,19 +92,23 @@ def find_problem(arguments: argparse.Namespace) -> str | None:
     )
 
 
-def check(arguments: argparse.Namespace, folder: Path) -> int:
+def check(arguments: argparse.Namespace, folder: Path, started: float) -> int:
     """Measures all variants and writes the answer. Returns 1 if the stock variant fails, else 0."""
     recipe = load_recipe(arguments.recipe, None)
+    # One step more than measured, so that no epoch ends.
     images = (arguments.iterations + 1) * arguments.batch_per_gpu * arguments.gpus
     draw_dataset(folder / "data", images, min(images, IMAGE_FILES), arguments.seed)
-    measured = []
-    for variant in choose_variants(arguments):
-        result = measure(arguments, variant, recipe, folder)
-        if variant.name == "stock" and "error" in result:
-            print(result["error"], file=sys.stderr)
-            return 1
-        measured.append((variant, result))
-    write_json(arguments.out, answer(arguments, recipe.train_cfg.max_epochs, measured))
+    variants = choose_variants(arguments)
+    ends_at = started + arguments.minutes * 60
+    write_settings(arguments, variants, recipe, folder, started, ends_at)
+    failure = measure(arguments, folder, ends_at)
+    result = read_json(folder / RESULT) or {"trainings": []}
+    first = variants[0].name
+    if not any(training["variant"] == first for training in result["trainings"]):
+        print(f"{first}: {failure}", file=sys.stderr)
+        return 1
+    seconds = time.monotonic() - started
+    write_json(arguments.out, answer(arguments, recipe.train_cfg.max_epochs, variants, result, failure, seconds))
     return 0
 
 
@@ -112,50 +118,80 @@ def choose_variants(arguments: argparse.Namespace) -> list[Variant]:
         Variant("stock", (), arguments.loader_workers),
         Variant("fast", fast, arguments.fast_loader_workers),
         Variant("compiled", (*fast, "compileBackbone"), arguments.fast_loader_workers),
-        Variant("stock again", (), arguments.loader_workers),
     ]
-    # On a CPU, compilation takes minutes, and a second stock run gives the same result.
+    # On a CPU, compilation takes minutes.
     names = arguments.variants or (
         ["stock", "fast"] if arguments.device == "cpu" else [one.name for one in all_variants]
     )
     return [one for one in all_variants if one.name in names]
 
 
-def measure(arguments: argparse.Namespace, variant: Variant, recipe: Any, folder: Path) -> dict[str, Any]:
-    """Trains a variant. Returns the result of rank 0, or {error}."""
-    work_dir = folder / variant.name.replace(" ", "-")
-    work_dir.mkdir()
-    write_json(work_dir / "plan.json", make_plan(arguments, variant, recipe))
+def write_settings(
+    arguments: argparse.Namespace,
+    variants: list[Variant],
+    recipe: Any,
+    folder: Path,
+    started: float,
+    ends_at: float,
+) -> None:
+    """Writes a plan for each variant, and the settings of the ranks."""
+    plans = {}
+    for variant in variants:
+        plans[variant.name] = str(folder / f"{variant.name}.json")
+        write_json(Path(plans[variant.name]), make_plan(arguments, variant, recipe))
+    compiled = [variant.name for variant in variants if "compileBackbone" in variant.speed]
+    available = ends_at - started
+    reserved = min(arguments.compile_seconds, available * COMPILE_SHARE) * len(compiled) + available * PROFILE_SHARE
+    settings = {
+        "plans": plans,
+        "alternating": [variant.name for variant in variants if variant.name not in compiled],
+        "compiled": compiled,
+        "rounds": arguments.rounds,
+        "steps": arguments.iterations,
+        "warm_up": warm_up(arguments.iterations),
+        "alternating_until": ends_at - reserved,
+        "ends_at": ends_at - GRACE_SECONDS,
+        "compile_seconds": arguments.compile_seconds,
+    }
+    write_json(folder / "settings.json", settings)
+
+
+def measure(arguments: argparse.Namespace, folder: Path, ends_at: float) -> str | None:
+    """Runs the ranks. Returns why they did not complete, or None."""
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(arguments.gpus)]
-    inputs = ["--plan", "plan.json", "--recipe", str(arguments.recipe.resolve()), "--data", str(folder / "data")]
+    inputs = ["--settings", "settings.json", "--plan", f"{choose_variants(arguments)[0].name}.json"]
+    inputs += ["--recipe", str(arguments.recipe.resolve()), "--data", "data", "--device", arguments.device]
     inputs += ["--weights", str(arguments.weights.resolve())] if arguments.weights else []
-    settings = ["--device", arguments.device, "--iterations", str(arguments.iterations)]
-    outputs = ["--job-dir", "job", "--out", "result.json"]
-    command = [sys.executable, *launch, "-m", "everswin_trainer", "gpu-check-rank", *inputs, *settings, *outputs]
-    with open(work_dir / "log", "wb") as log:
-        process = subprocess.Popen(command, cwd=work_dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    outputs = ["--job-dir", "job", "--out", RESULT]
+    command = [sys.executable, *launch, "-m", "everswin_trainer", "gpu-check-rank", *inputs, *outputs]
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            follow(process, variant, work_dir, arguments.iterations)
+            stopped = follow(process, folder, ends_at)
         finally:
             process.terminate()
             process.wait()
-    result = read_json(work_dir / "result.json")
-    if result is not None and process.returncode == 0:
-        return result
-    lines = (work_dir / "log").read_text(errors="replace").splitlines()
-    return {"error": f"{variant.name} ended with code {process.returncode}:\n" + "\n".join(lines[-LOG_LINES:])}
+    if stopped or process.returncode == 0:
+        return stopped
+    lines = (folder / "log").read_text(errors="replace").splitlines()
+    return f"the ranks ended with code {process.returncode}:\n" + "\n".join(lines[-LOG_LINES:])
 
 
-def follow(process: subprocess.Popen[bytes], variant: Variant, work_dir: Path, steps: int) -> None:
-    """Waits for the end of the process and prints its progress about once a second."""
-    recorded = ProgressReader(work_dir / "job/progress.jsonl")
+def follow(process: subprocess.Popen[bytes], folder: Path, ends_at: float) -> str | None:
+    """Waits for the end of the process and prints its progress about once a second. Returns why its time is over."""
     while True:
         try:
             process.wait(1)
-            return
+            return None
         except subprocess.TimeoutExpired:
-            done = max((one["iteration"] for one in recorded.events() if one["type"] == "step"), default=0)
-            print(json.dumps({"stage": variant.name, "done": done, "total": steps}), flush=True)
+            file = folder / STAGE
+            stage = parse_object(file.read_bytes()) if file.exists() else None
+            if stage:
+                print(json.dumps({name: stage[name] for name in ("stage", "done", "total")}), flush=True)
+            until = min(ends_at, stage["until"] + GRACE_SECONDS) if stage else ends_at
+            if time.monotonic() > until:
+                doing = f"during: {stage['stage']}, step {stage['done'] + 1}" if stage else "while the ranks started"
+                return f"stopped because its time was over, {doing}. Pass more --minutes or fewer --iterations"
 
 
 def make_plan(arguments: argparse.Namespace, variant: Variant, recipe: Any) -> dict[str, Any]:
@@ -172,79 +208,4 @@ def make_plan(arguments: argparse.Namespace, variant: Variant, recipe: Any) -> d
         "logEverySteps": 10,
         "checkpoint": {"everyMinutes": "auto", "keepLast": 2},
         "speed": {name: name in variant.speed for name in SWITCHES},
-    }
-
-
-def answer(
-    arguments: argparse.Namespace, epochs: int, measured: list[tuple[Variant, dict[str, Any]]]
-) -> dict[str, Any]:
-    """Returns the answer, whose schema is in configs/schema/gpu-check.ts."""
-    succeeded = [result for _, result in measured if "error" not in result]
-    stock = next((result["losses"] for variant, result in measured if variant.name == "stock"), None)
-    steps_per_epoch = math.ceil(COCO_IMAGES / (arguments.for_gpus * arguments.batch_per_gpu))
-    projection = {"gpus": arguments.for_gpus, "epochs": epochs, "stepsPerEpoch": steps_per_epoch}
-    return {
-        "v": 1,
-        "recipe": arguments.recipe.stem,
-        "device": arguments.device,
-        "gpus": arguments.gpus,
-        "batchPerGpu": arguments.batch_per_gpu,
-        "iterations": arguments.iterations,
-        "warmUp": warm_up(arguments.iterations),
-        "seed": arguments.seed,
-        "cores": len(os.sched_getaffinity(0)),
-        "measuredAt": time.time(),
-        "versions": succeeded[0]["versions"] if succeeded else {},
-        "projection": projection,
-        "variants": [summarize(arguments, projection, variant, result, stock) for variant, result in measured],
-    }
-
-
-def summarize(
-    arguments: argparse.Namespace,
-    projection: dict[str, int],
-    variant: Variant,
-    result: dict[str, Any],
-    stock: list[float | None] | None,
-) -> dict[str, Any]:
-    """Returns one entry of `variants`. `stock` holds the losses of the stock variant, if it was measured."""
-    settings = {"name": variant.name, "switches": list(variant.speed), "loaderWorkers": variant.loader_workers}
-    if "error" in result:
-        return {**settings, "error": result["error"], "measured": None}
-    steps = result["seconds"][warm_up(arguments.iterations) :]
-    mean = statistics.fmean(steps)
-    training_seconds = mean * projection["stepsPerEpoch"] * projection["epochs"]
-    figures = {
-        "secondsPerStep": {"p50": statistics.median(steps), "p95": percentile(steps, 0.95), "mean": mean},
-        "imagesPerSecond": arguments.gpus * arguments.batch_per_gpu / mean,
-        "peakMemoryMib": result["peakMemoryMib"],
-        "memoryInUseMib": result["memoryInUseMib"],
-        "projectedHours": training_seconds / 3600,
-        "lossDifference": None if stock is None or variant.name == "stock" else difference(result["losses"], stock),
-        "seconds": result["seconds"],
-        "losses": result["losses"],
-    }
-    return {**settings, "error": None, "measured": figures}
-
-
-def warm_up(iterations: int) -> int:
-    """Returns the number of warm-up steps, in which cuDNN tunes, the allocator grows and loader workers start."""
-    return min(MOST_WARM_UP, iterations // 4)
-
-
-def percentile(values: list[float], share: float) -> float:
-    """Returns the smallest value that at least the given share of the values does not exceed."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
-
-
-def difference(losses: list[float | None], others: list[float | None]) -> dict[str, float] | None:
-    """Returns the maximum and mean difference of two loss curves, and the mean loss; None if a loss is missing."""
-    pairs = list(zip(losses, others, strict=True))
-    if any(one is None or other is None for one, other in pairs):
-        return None
-    distances = [abs(one - other) for one, other in pairs]
-    return {
-        "max": max(distances),
-        "mean": statistics.fmean(distances),
-        "meanLoss": statistics.fmean(others),
     }

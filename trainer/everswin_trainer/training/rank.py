@@ -39,7 +39,9 @@ class Rank:
         return self.number == 0
 
     def connect(self) -> None:
-        """Joins the process group. MMEngine would do it too, but asks for CUDA even on a CPU."""
+        """Joins the process group, once. MMEngine would do it too, but asks for CUDA even on a CPU."""
+        if dist.is_initialized():
+            return
         if self.device == "cuda":
             torch.cuda.set_device(self.local)
             dist.init_process_group("nccl", timeout=TIMEOUT)
