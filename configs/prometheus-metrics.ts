@@ -16,6 +16,7 @@ export const trainingMetrics = {
   everswin_training_data_wait_seconds: 'Part of a step that waits for data.',
   everswin_training_validation_seconds: 'Duration of the newest validation.',
   everswin_training_images_per_second: 'Images per second, over all GPUs of the run.',
+  everswin_training_mfu_ratio: 'Model FLOPs utilization, 0 to 1; absent on a CPU and for an unknown GPU.',
   everswin_training_gpu_memory_peak_bytes: 'Peak GPU memory of the tensors of rank 0.',
   everswin_training_event_timestamp_seconds: 'Time of the newest event of the trainer.',
   everswin_training_expected_end_timestamp_seconds: 'Expected end of the training and its validations.',

@@ -14,6 +14,7 @@ import { escapeMarkdown, tabulate } from './components/markdown-table.ts';
 import {
   formatOrigin,
   formatRepeatedSteps,
+  formatTrainingSpeed,
   outcomeNames,
   findStart,
   listData,
@@ -115,6 +116,7 @@ function writeAnalysis(report: Report, analysis: Analysis | undefined): string[]
 
 function writeCost(report: Report): string[] {
   const cost = computeCost(report);
+  const speed = formatTrainingSpeed(report);
   const rows = cost.parts.map(({ name, seconds, deviceHours }) => [
     name,
     formatDuration(seconds),
@@ -123,6 +125,7 @@ function writeCost(report: Report): string[] {
   return [
     `${formatHours(cost.deviceHours, cost.device)}, ${formatUse(cost)}.`,
     tabulate(['part', 'time:', `${cost.device}-hours:`], rows),
+    ...(speed === undefined ? [] : [escapeMarkdown(speed)]),
   ];
 }
 

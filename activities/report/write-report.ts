@@ -34,6 +34,7 @@ import { readJsonLines } from '../shared/files/json-lines.ts';
 import { filterLineage } from '../shared/run/lineage.ts';
 import { readWithoutSteps } from '../shared/run/progress-reader.ts';
 import { RunRecord } from '../shared/run/run-record.ts';
+import { measureSpeed } from '../shared/run/training-speed.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
 import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/timeline.ts';
@@ -163,6 +164,7 @@ async function gatherReport(
     ({ type }) => type === 'tested' || type === 'warning',
   );
   const incidents = (await readJsonLines(homeFolders(home).incidents, Incident)).filter(({ at }) => at >= startedAt);
+  const speed = measureSpeed(record.steps);
   const lastEpoch = filterLineage(events).findLast((event) => event.type === 'epoch');
   const gpuChanges = await readJsonLines(folder.gpuHealth, GpuHealthChange);
   const started = events.findLast((event) => event.type === 'started');
@@ -183,6 +185,7 @@ async function gatherReport(
     references,
     ...(lastEpoch && { lastEpoch: EpochHashes.parse(lastEpoch) }),
     curves: collectCurves(record),
+    ...(speed && { speed }),
     timeline: buildTimeline(record, testEvents, attempts, incidents, gpuChanges),
     checks,
     steps,

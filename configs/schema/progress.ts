@@ -55,6 +55,10 @@ export const Progress = z.object({
   /** Epoch of the validation that measured these two; absent before the first validation. */
   validatedEpoch: z.int().optional(),
   etaSeconds: z.number().nullable(),
+  /** Speed of the newest steps, over all GPUs; null while no trainer runs, absent in records of earlier versions. */
+  imagesPerSecond: z.number().nullish(),
+  /** Model FLOPs utilization of these steps, 0 to 1; null if unknown, as on a CPU. */
+  mfu: z.number().nullish(),
   lastCheckpoint: z.string().nullable(),
   /** Number of the newest checkpoint request that was served. */
   checkpointNow: z.int(),

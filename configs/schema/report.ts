@@ -52,6 +52,9 @@ export const DetectorRef = z.object({
 });
 export type DetectorRef = z.infer<typeof DetectorRef>;
 
+/** Images per second over all GPUs, and model FLOPs utilization, 0 to 1; null if unknown, as on a CPU. */
+const Speed = z.object({ imagesPerSecond: z.number(), mfu: z.number().nullable() });
+
 /** report.json: data of the HTML and Markdown reports. */
 export const Report = z.object({
   v: z.literal(1),
@@ -74,6 +77,8 @@ export const Report = z.object({
     loss: z.array(z.object({ iteration: z.int(), loss: z.number().nullable(), lr: z.number().nullable() })),
     ap: z.array(z.object({ epoch: z.int(), iteration: z.int(), bbox: Score, segm: Score })),
   }),
+  /** Mean speed of the steps that no restart discarded; absent if the trainer recorded none. */
+  speed: Speed.extend({ epochs: z.array(Speed.extend({ epoch: z.int() })) }).optional(),
   timeline: z.array(TimelineEvent),
   checks: z.array(Check),
   steps: z.array(StepOutcome),

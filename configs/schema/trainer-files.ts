@@ -224,6 +224,13 @@ export const TrainerEvent = z.discriminatedUnion('type', [
     lr: z.number().nullable().describe('Learning rate.'),
     stepSeconds: z.number().describe('Duration of one step.'),
     dataSeconds: z.number().nullable().describe('Part of the step that waited for data.'),
+    imagesPerSecond: z.number().optional().describe('Images per second of all ranks; absent in old records.'),
+    mfu: z
+      .number()
+      .nullish()
+      .describe(
+        'Model FLOPs utilization, 0 to 1 (docs/monitoring.md); null on a CPU or if unknown, absent in old records.',
+      ),
     etaSeconds: z.number().nullable().describe('Estimated time to the end of training.'),
     memoryMb: z.number().nullable().describe('Peak GPU memory of this rank, in MiB; null on a CPU.'),
   }),

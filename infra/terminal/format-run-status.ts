@@ -2,6 +2,7 @@ import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts
 import { formatCodeChanges } from '../../activities/shared/summary/format-code.ts';
 import { formatEpochChange } from '../../activities/shared/summary/format-epochs.ts';
 import { formatPoints } from '../../activities/shared/summary/format-score.ts';
+import { listSpeed } from '../../activities/shared/summary/format-speed.ts';
 import { formatGpuProblem } from '../../activities/shared/summary/format-gpu-problem.ts';
 import type { Decision, PreparationProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
 import { formatCount, formatDuration } from '../../activities/shared/summary/format-time.ts';
@@ -56,13 +57,15 @@ function formatStage(stage: Stage, { progress }: RunStatus, preparation: readonl
 const formatFiles = (stage: Stage, files: readonly PreparationProgress[]): string[] =>
   files.map((file, index) => label(index === 0 ? stage : '', formatPreparation(file)));
 
-function formatProgress({ iteration, loss, lr, bboxAP, segmAP, etaSeconds }: Progress): string {
+function formatProgress(progress: Progress): string {
+  const { iteration, loss, lr, bboxAP, segmAP, etaSeconds } = progress;
   return [
     `iteration ${formatCount(iteration)}`,
     ...(loss === null ? [] : [`loss ${loss.toFixed(3)}`]),
     ...(lr === null ? [] : [`lr ${lr.toPrecision(2)}`]),
     ...(bboxAP === null ? [] : [`bbox AP ${formatPoints(bboxAP)}`]),
     ...(segmAP === null ? [] : [`segm AP ${formatPoints(segmAP)}`]),
+    ...listSpeed(progress),
     etaSeconds === null ? 'time left unknown' : `${formatDuration(etaSeconds)} left`,
   ].join('  ');
 }

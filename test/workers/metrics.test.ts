@@ -131,7 +131,7 @@ test.each([
 });
 
 test('a training has metrics while it runs, and none afterwards', async () => {
-  const mini = await createMiniRun('--step-seconds', '0.02');
+  const mini = await createMiniRun('--step-seconds', '0.02', '--mfu', '0.31');
   const metrics = new TrainingMetrics();
   const registry = new Registry();
   const collectors = metrics.addTo(registry);
@@ -148,7 +148,7 @@ test('a training has metrics while it runs, and none afterwards', async () => {
     const text = await scrape();
     return text.includes(`everswin_training_checkpoint_timestamp_seconds${labels}`) ? text : undefined;
   });
-  for (const name of ['loss', 'learning_rate', 'step_seconds', 'images_per_second', 'unsaved_seconds'])
+  for (const name of ['loss', 'learning_rate', 'step_seconds', 'images_per_second', 'mfu_ratio', 'unsaved_seconds'])
     expect(during).toMatch(new RegExp(`^everswin_training_${name}\\{run="[^"]+",recipe="[^"]+"\\} [0-9.e-]+$`, 'm'));
   expect(during).toContain(`everswin_training_attempt${labels} 1\n`);
   expect(await training).toMatchObject({ outcome: 'finished' });

@@ -65,6 +65,7 @@ def test_events_have_the_fields_of_the_contract(job: JobFolder) -> None:
     assert (started["fence"], started["iterationsPerEpoch"], started["epochs"]) == (10, 10, 3)
     assert fields(job.events("step")[0]) == {
         *("epoch", "iteration", "loss", "losses", "lr", "stepSeconds", "dataSeconds", "etaSeconds", "memoryMb"),
+        *("imagesPerSecond", "mfu"),
     }
     assert [(event["epoch"], event["iteration"]) for event in job.events("step")][9:11] == [(1, 10), (2, 11)]
     assert fields(job.events("epoch")[0]) == {"epoch", "iteration", "samples", "random", "weights", "optimizer"}

@@ -51,7 +51,8 @@ function measureTraining({ request, progress }: ObservedTraining) {
     everswin_training_step_seconds: step?.stepSeconds,
     everswin_training_data_wait_seconds: step?.dataSeconds,
     everswin_training_validation_seconds: validation?.seconds,
-    everswin_training_images_per_second: step && (plan.gpus * plan.batchPerGpu) / step.stepSeconds,
+    everswin_training_images_per_second: step?.imagesPerSecond,
+    everswin_training_mfu_ratio: step?.mfu,
     everswin_training_gpu_memory_peak_bytes: step?.memoryMb == null ? null : step.memoryMb * bytesPerMebibyte,
     everswin_training_event_timestamp_seconds: progress.lastEventAt,
     everswin_training_expected_end_timestamp_seconds:

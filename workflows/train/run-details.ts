@@ -1,5 +1,6 @@
 import { formatDuration } from '../../activities/shared/summary/format-time.ts';
 import { formatCodeChanges } from '../../activities/shared/summary/format-code.ts';
+import { listSpeed } from '../../activities/shared/summary/format-speed.ts';
 import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts';
 import type { RemoteCopy, RunStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from '../support/escape-cell.ts';
@@ -14,6 +15,7 @@ export function renderRunDetails(status: RunStatus): string {
     ['Loss', formatNumber(progress?.loss, 4)],
     ['bbox AP', formatPercent(progress?.bboxAP)],
     ['segm AP', formatPercent(progress?.segmAP)],
+    ['Speed', progress === null ? '–' : listSpeed(progress).join(', ') || '–'],
     ['ETA', formatTimeLeft(status)],
     ['Goodput', status.ledger.goodput === null ? '–' : `${formatPercent(status.ledger.goodput)} %`],
     ['Attempts', String(status.attempts.length + (status.stage === 'training' ? 1 : 0))],

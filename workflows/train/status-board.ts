@@ -187,8 +187,8 @@ export class StatusBoard {
       decisions,
       waiting: null,
       ledger: buildLedger(attempts, pausedSeconds),
-      // No trainer runs until the next attempt, so there is no rate to estimate the time left with.
-      progress: progress && { ...progress, etaSeconds: null },
+      // No trainer runs until the next attempt, so there is no speed to estimate the time left with.
+      progress: progress && { ...progress, etaSeconds: null, imagesPerSecond: null, mfu: null },
     });
   }
 

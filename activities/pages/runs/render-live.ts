@@ -3,7 +3,7 @@ import type { Progress } from '../../../configs/schema/index.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 import { renderTimeline } from '../../report/sections/history-section.ts';
 import { renderCurveFigures } from '../../report/sections/curves-section.ts';
-import { renderFigures, type KeyFigure } from '../../report/sections/key-figures.ts';
+import { renderFigures, speedFigure, type KeyFigure } from '../../report/sections/key-figures.ts';
 import { markup } from '../../report/components/markup.ts';
 import { formatNumber } from '../../report/components/format-number.ts';
 import { renderPage } from '../../report/components/page.ts';
@@ -78,7 +78,7 @@ function formatFreshness({ runId, state, lastEventAt, savedAt, progress }: LiveR
 }
 
 function listFigures({ progress, iterations, curves, state }: LiveRun): KeyFigure[] {
-  const { epoch, epochs, iteration, loss, lr, bboxAP, segmAP } = progress;
+  const { epoch, epochs, iteration, loss, lr, bboxAP, segmAP, imagesPerSecond, mfu } = progress;
   const validated = curves.ap.at(-1);
   const after = validated === undefined ? 'after the first epoch' : `after epoch ${validated.epoch}`;
   return [
@@ -90,6 +90,7 @@ function listFigures({ progress, iterations, curves, state }: LiveRun): KeyFigur
     { name: 'Loss', value: loss === null ? '–' : String(Number(loss.toPrecision(4))), more: formatRate(lr) },
     { name: 'Box AP', value: formatAp(bboxAP), more: after },
     { name: 'Mask AP', value: formatAp(segmAP), more: after },
+    ...(imagesPerSecond == null ? [] : [speedFigure(imagesPerSecond, mfu ?? null)]),
     { name: 'Time left', value: state === 'finished' ? 'none' : formatLeft(progress), more: 'of training' },
   ];
 }

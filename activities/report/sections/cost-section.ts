@@ -2,12 +2,14 @@ import type { Report } from '../../../configs/schema/index.ts';
 import { type Cost, formatHours, computeCost, roundHours } from './cost.ts';
 import { markup } from '../components/markup.ts';
 import type { Section } from '../components/section.ts';
+import { formatTrainingSpeed } from './run-facts.ts';
 import { drawBar, drawBarKey } from '../components/share-bar.ts';
 import { formatDuration } from '../../shared/summary/format-time.ts';
 
 /** Renders device-hours by what they were used for. */
 export function renderCost(report: Report): Section {
   const cost = computeCost(report);
+  const speed = formatTrainingSpeed(report);
   return {
     id: 'cost',
     title: 'Cost',
@@ -18,7 +20,8 @@ ${drawBar(`${formatHours(cost.deviceHours, cost.device)}: ${formatParts(cost)}`,
       ({ kind, name, seconds, deviceHours }) => markup`
 <tr><th scope="row">${drawBarKey(`cost-${kind}`, name)}</th><td class="number">${formatDuration(seconds)}</td><td class="number">${roundHours(deviceHours)}</td><td class="number">${formatShare(deviceHours, cost.deviceHours)}</td></tr>`,
     )}</tbody></table></div>
-<p class="note">Time during which the run held its ${cost.device}s, multiplied by their number.${formatPauses(cost)}</p>`,
+<p class="note">Time during which the run held its ${cost.device}s, multiplied by their number.${formatPauses(cost)}</p>
+${speed === undefined ? '' : markup`<p>${speed}</p>`}`,
   };
 }
 

@@ -2,6 +2,7 @@ import { formatPoints } from '../../shared/summary/format-score.ts';
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
 import { computeCost, roundHours } from './cost.ts';
 import { type Markup, markup } from '../components/markup.ts';
+import { formatImages, formatMfu } from '../../shared/summary/format-speed.ts';
 import { formatCount, formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
 
 export interface KeyFigure {
@@ -20,7 +21,7 @@ export const renderFigures = (figures: readonly KeyFigure[]): Markup =>
   )}</dl>`;
 
 function listFigures(report: Report, bootstrap: Analysis['bootstrap']): KeyFigure[] {
-  const { metrics, ledger, seconds, stepsRepeated } = report;
+  const { metrics, ledger, seconds, stepsRepeated, speed } = report;
   const cost = computeCost(report);
   const stops = ledger.interruptions.length;
   return [
@@ -31,6 +32,7 @@ function listFigures(report: Report, bootstrap: Analysis['bootstrap']): KeyFigur
       value: ledger.goodput === null ? '–' : `${(ledger.goodput * 100).toFixed(1)} %`,
       more: 'of the scheduled training time',
     },
+    ...(speed === undefined ? [] : [speedFigure(speed.imagesPerSecond, speed.mfu)]),
     { name: 'Interruptions', value: formatCount(stops), more: `${formatPlural(stepsRepeated, 'step')} repeated` },
     {
       name: `${cost.device}-hours`,
@@ -39,6 +41,12 @@ function listFigures(report: Report, bootstrap: Analysis['bootstrap']): KeyFigur
     },
   ];
 }
+
+export const speedFigure = (imagesPerSecond: number, mfu: number | null): KeyFigure => ({
+  name: 'Images/s',
+  value: formatImages(imagesPerSecond),
+  more: mfu === null ? 'in training' : formatMfu(mfu),
+});
 
 function apFigure(name: string, score: number | null, interval: readonly [number, number] | null): KeyFigure {
   const more = interval ? `95 %: ${formatPoints(interval[0])}–${formatPoints(interval[1])}` : 'points';

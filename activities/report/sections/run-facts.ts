@@ -10,6 +10,7 @@ import type {
 import { isEvaluation, startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { maximum, minimum } from '../components/axis.ts';
 import { formatTrainedEpochs } from '../../shared/summary/format-epochs.ts';
+import { formatImages, listSpeed } from '../../shared/summary/format-speed.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 
 /** Returns the origin of the timeline in Unix seconds: the start of the run or its earliest event. */
@@ -41,6 +42,14 @@ export function formatRepeatedSteps({ stepsRepeated, curves, attempts }: Report)
   const total = maximum([0, ...iterations, ...attempts.map(({ toIteration }) => toIteration ?? 0)]);
   const share = stepsRepeated > 0 && total > 0 ? ` (${((100 * stepsRepeated) / total).toPrecision(2)} %)` : '';
   return `Steps repeated: ${formatCount(stepsRepeated)} of ${formatCount(total)}${share}.`;
+}
+
+/** Formats the speed of the training: `Speed: 7.31 images/s, MFU 31.2 %; epochs from 7.1 to 7.42 images/s.` */
+export function formatTrainingSpeed({ speed }: Report): string | undefined {
+  if (speed === undefined) return undefined;
+  const rates = speed.epochs.map(({ imagesPerSecond }) => imagesPerSecond);
+  const range = `epochs from ${formatImages(minimum(rates))} to ${formatImages(maximum(rates))} images/s`;
+  return `Speed: ${listSpeed(speed).join(', ')}${rates.length > 1 ? `; ${range}` : ''}.`;
 }
 
 /** Formats how the attempt got its trainer. */

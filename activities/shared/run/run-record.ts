@@ -5,8 +5,14 @@ import { applyEvent, initialState } from './run-state.ts';
 
 type StepEvent = Extract<TrainerEvent, { type: 'step' }>;
 
-/** Values of steps in columns: half a million objects would take ten times the memory. NaN stands for null. */
-type StepColumns = Record<'iteration' | 't' | 'loss' | 'lr', number[]>;
+/**
+ * Values of steps in columns: half a million objects would take ten times the memory. `seconds` is the time in all steps
+ * since the last event. NaN is a value that was not finite or not recorded.
+ */
+type StepColumns = Record<
+  'epoch' | 'iteration' | 't' | 'loss' | 'lr' | 'seconds' | 'imagesPerSecond' | 'mfu',
+  number[]
+>;
 
 /**
  * Record of a run, read from progress.jsonl as it grows. Of consecutive steps it keeps only the last as an event; the
@@ -19,6 +25,8 @@ export class RunRecord {
   #written: Pick<StepColumns, 'iteration' | 't'> = { iteration: [], t: [] };
   /** Steps that no later trainer repeated, by iteration. */
   #kept = createColumns();
+  /** Iterations at the last event of the trainer. */
+  #iteration = 0;
 
   constructor(path: string) {
     this.#reader = new ProgressReader(path, { onReplaced: () => this.#clear() });
@@ -72,12 +80,15 @@ export class RunRecord {
   }
 
   #add(event: TrainerEvent): void {
-    if (event.type === 'started') this.#discardAfter(event.iteration);
+    if (event.type === 'started') {
+      this.#discardAfter(event.iteration);
+      this.#iteration = event.iteration;
+    }
     if (event.type === 'step') this.#addStep(event);
     this.#events.push(event);
   }
 
-  #addStep({ iteration, t, loss, lr }: StepEvent): void {
+  #addStep({ epoch, iteration, t, loss, lr, stepSeconds, imagesPerSecond, mfu }: StepEvent): void {
     if (this.#events.at(-1)?.type === 'step') this.#events.pop();
     this.#written.iteration.push(iteration);
     this.#written.t.push(t);
@@ -86,6 +97,11 @@ export class RunRecord {
     this.#kept.t.push(t);
     this.#kept.loss.push(loss ?? NaN);
     this.#kept.lr.push(lr ?? NaN);
+    this.#kept.epoch.push(epoch);
+    this.#kept.seconds.push(stepSeconds * (iteration - this.#iteration));
+    this.#kept.imagesPerSecond.push(imagesPerSecond ?? NaN);
+    this.#kept.mfu.push(mfu ?? NaN);
+    this.#iteration = iteration;
   }
 
   #discardAfter(iteration: number): void {
@@ -97,10 +113,20 @@ export class RunRecord {
     this.#events = [];
     this.#written = { iteration: [], t: [] };
     this.#kept = createColumns();
+    this.#iteration = 0;
   }
 }
 
-const createColumns = (): StepColumns => ({ iteration: [], t: [], loss: [], lr: [] });
+const createColumns = (): StepColumns => ({
+  iteration: [],
+  t: [],
+  loss: [],
+  lr: [],
+  epoch: [],
+  seconds: [],
+  imagesPerSecond: [],
+  mfu: [],
+});
 
 /** Returns null for NaN, as which columns hold it. */
 export const toNullable = (value: number | undefined): number | null =>

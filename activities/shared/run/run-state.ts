@@ -22,6 +22,9 @@ interface TrainerState {
   firstStepAt: number | null;
 }
 
+/** Without a running trainer there is no speed, so the time left is unknown. */
+const noSpeed = { etaSeconds: null, imagesPerSecond: null, mfu: null } as const;
+
 export const initialState = (attempt: number, epochs: number, watched: number): RunState => ({
   progress: {
     v: 1,
@@ -33,7 +36,7 @@ export const initialState = (attempt: number, epochs: number, watched: number): 
     lr: null,
     bboxAP: null,
     segmAP: null,
-    etaSeconds: null,
+    ...noSpeed,
     lastCheckpoint: null,
     checkpointNow: 0,
     pid: null,
@@ -51,18 +54,17 @@ export function applyEvent(state: RunState, event: TrainerEvent): RunState {
 function progressOf(event: TrainerEvent, before: Progress): Partial<Progress> {
   switch (event.type) {
     case 'started':
-      return { epoch: event.epoch, iteration: event.iteration, pid: event.pids[0] ?? null, etaSeconds: null };
+      return { epoch: event.epoch, iteration: event.iteration, pid: event.pids[0] ?? null, ...noSpeed };
     case 'step': {
-      const { epoch, iteration, loss, lr, etaSeconds } = event;
-      return { epoch, iteration, loss, lr, etaSeconds };
+      const { epoch, iteration, loss, lr, etaSeconds, imagesPerSecond = null, mfu = null } = event;
+      return { epoch, iteration, loss, lr, etaSeconds, imagesPerSecond, mfu };
     }
     case 'validation':
       return { bboxAP: event.bbox.AP, segmAP: event.segm.AP, validatedEpoch: event.epoch };
     case 'checkpoint':
       return { lastCheckpoint: event.file, checkpointNow: Math.max(before.checkpointNow, event.checkpointNow) };
     case 'ended':
-      // Without a running trainer there is no rate, so the time left is unknown.
-      return { epoch: event.epoch, iteration: event.iteration, etaSeconds: null };
+      return { epoch: event.epoch, iteration: event.iteration, ...noSpeed };
     case 'epoch':
     case 'tested':
     case 'warning':

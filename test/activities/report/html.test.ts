@@ -58,6 +58,15 @@ describe('renderHtml', () => {
     expect(textOf(page)).toContain('Steps repeated: 500 of 532,296 (0.094 %).');
   });
 
+  test('shows the speed, without an MFU on a CPU, and nothing if the trainer recorded none', () => {
+    expect(textOf(page)).toContain('Images/s 14.5 MFU 31.2 %');
+    expect(textOf(page)).toContain('Speed: 14.5 images/s, MFU 31.2 %; epochs from 14.5 to 14.5 images/s.');
+    const onCpu = textOf(renderHtml(sampleReport({ speed: { imagesPerSecond: 0.5, mfu: null, epochs: [] } })));
+    expect(onCpu).toContain('Speed: 0.5 images/s.');
+    expect(onCpu).not.toContain('MFU');
+    expect(textOf(renderHtml(sampleReport({ speed: undefined })))).not.toMatch(/images\/s/i);
+  });
+
   test('shows all 24 metrics with differences, and a dash for unpublished numbers', () => {
     expect(page.match(/@\[ IoU=/g)).toHaveLength(24);
     expect(textOf(page)).toContain(

@@ -22,6 +22,8 @@ const status: RunStatus = {
     bboxAP: 0.432,
     segmAP: 0.4,
     etaSeconds: 198_000,
+    imagesPerSecond: 7.314,
+    mfu: 0.3117,
     lastCheckpoint: null,
     checkpointNow: 0,
     pid: 7,
@@ -43,7 +45,7 @@ test('formatRunStatus shows stages, progress bar, metrics, attempts and the last
       planning   done
       fetching   done
       training   [████████················]  epoch 12/36
-                 iteration 175,908  loss 0.812  lr 0.00010  bbox AP 43.2  segm AP 40.0  2 d 07 h left
+                 iteration 175,908  loss 0.812  lr 0.00010  bbox AP 43.2  segm AP 40.0  7.31 images/s  MFU 31.2 %  2 d 07 h left
       testing    –
       reporting  –
                  attempt 1: epochs 0 → 7 on gpu-a, crashed: sample
@@ -60,6 +62,13 @@ test('formatRunStatus shows files while fetching, and the report when done', () 
   const done = formatRunStatus({ ...status, stage: 'done', report: 'file:///r/index.html' });
   expect(done.filter((line) => line.endsWith('done'))).toHaveLength(6);
   expect(done.at(-1)).toBe('  report     file:///r/index.html');
+});
+
+test('formatRunStatus shows no MFU on a CPU, and no speed of a trainer of an earlier version', () => {
+  const { progress } = status;
+  const line = (speed: object) => formatRunStatus({ ...status, progress: progress && { ...progress, ...speed } })[4];
+  expect(line({ mfu: null })).toMatch(/segm AP 40.0 {2}7.31 images\/s {2}2 d 07 h left$/);
+  expect(line({ mfu: undefined, imagesPerSecond: undefined })).toMatch(/segm AP 40.0 {2}2 d 07 h left$/);
 });
 
 test('formatRunStatus says that the time left is unknown while no trainer runs', () => {

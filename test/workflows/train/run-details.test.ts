@@ -18,6 +18,8 @@ const status: RunStatus = {
     bboxAP: 0.4412,
     segmAP: 0.398,
     etaSeconds: 212_400,
+    imagesPerSecond: 7.314,
+    mfu: 0.3117,
     lastCheckpoint: null,
     checkpointNow: 0,
     pid: 7,
@@ -52,6 +54,7 @@ test('renderRunDetails lists the state of the run, then checks, steps and decisi
     | **Loss** | 0.7322 |
     | **bbox AP** | 44.1 |
     | **segm AP** | 39.8 |
+    | **Speed** | 7.31 images/s, MFU 31.2 % |
     | **ETA** | 2 d 11 h |
     | **Goodput** | 97.1 % |
     | **Attempts** | 1 |

@@ -7,6 +7,7 @@ the padded pixels and with the RoIs of each head. That reads shapes, so it chang
 
 As usual for the model FLOPs utilization (MFU), the count contains matrix products and convolutions, a multiply-add is
 two operations, and the operations of other implementations (compiled, fused attention, recomputed) are the same.
+docs/monitoring.md states how far it is from the count of complete steps.
 """
 
 import copy
@@ -29,8 +30,10 @@ IMAGE_SIZE = 800, 1344
 class FlopCounter:
     """Counts the FLOPs of the forward and backward passes of a detector in training mode since the last `take`."""
 
-    def __init__(self, detector: TwoStageDetector, image_size: tuple[int, int] = IMAGE_SIZE) -> None:
+    def __init__(self, detector: torch.nn.Module, image_size: tuple[int, int] = IMAGE_SIZE) -> None:
         """Watches `detector`, whose speed switches may be on. Takes about a second."""
+        if not isinstance(detector, TwoStageDetector):
+            raise TypeError(f"expected a two-stage detector to count its FLOPs, got {type(detector).__name__}")
         self._total = 0.0
         meta = without_data(detector)
         per_pixel = count_image(meta, image_size) / math.prod(image_size)

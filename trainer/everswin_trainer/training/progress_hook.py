@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mmengine.runner import Runner
 from everswin_trainer.metrics.coco_scores import scores_of_validation
 from everswin_trainer.training.context import Context
 from everswin_trainer.training.message_hub import limit
+from everswin_trainer.training.mfu import MfuMeter
 
 BYTES_PER_MEBIBYTE = 1 << 20
 
@@ -28,8 +30,10 @@ class ProgressHook(Hook):
     # Runs after the hooks that step schedulers and fill the message hub, and before the one that saves.
     priority = "VERY_LOW"
 
-    def __init__(self, context: Context, resumed_from: Path | None) -> None:
+    def __init__(self, context: Context, resumed_from: Path | None, mfu: MfuMeter | None) -> None:
+        """Reports no MFU without a meter."""
         self._context = context
+        self._mfu = mfu
         self._progress = context.progress
         self._rank = context.rank
         self._resumed_from = resumed_from
@@ -51,13 +55,14 @@ class ProgressHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, torch.Tensor] | None = None
     ) -> None:
-        self._clock.step_done()
+        # The other ranks have batches of the same size, on average.
+        self._clock.step_done(self._rank.world * len(data_batch["inputs"]))
         done = runner.iter + 1
         epoch_ends = done % len(runner.train_dataloader) == 0
         if self._progress and (epoch_ends or done % self._context.plan.log_every_steps == 0):
             # LossesHook has recorded those of this step.
             losses = {name: runner.message_hub.get_scalar(f"train/{name}").current() for name in outputs or {}}
-            step_seconds, data_seconds = self._clock.means()
+            means = self._clock.means()
             self._progress.write(
                 "step",
                 epoch=runner.epoch + 1,
@@ -65,9 +70,11 @@ class ProgressHook(Hook):
                 loss=losses.pop("loss", None),
                 losses=losses,
                 lr=runner.message_hub.get_scalar("train/lr").current(),
-                stepSeconds=step_seconds,
-                dataSeconds=data_seconds,
-                etaSeconds=(runner.max_iters - done) * step_seconds,
+                stepSeconds=means.step_seconds,
+                dataSeconds=means.data_seconds,
+                imagesPerSecond=means.images_per_second,
+                mfu=self._mfu.take(means.seconds) if self._mfu else None,
+                etaSeconds=(runner.max_iters - done) * means.step_seconds,
                 memoryMb=peak_memory_mb(self._rank.device),
             )
         self._clock.wait()
@@ -87,13 +94,23 @@ class ProgressHook(Hook):
             self._progress.write("validation", epoch=runner.epoch, iteration=runner.iter, seconds=seconds, **scores)
 
 
+@dataclass(frozen=True)
+class StepMeans:
+    """`seconds` is the duration of all steps. A step includes the wait for its data, and no validation."""
+
+    seconds: float
+    step_seconds: float
+    data_seconds: float
+    images_per_second: float
+
+
 class StepClock:
-    """Measures the mean duration of a step and of the wait for its data since the last call of `means`."""
+    """Measures steps, the waits for their data and their images since the last call of `means`."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._since = now()
-        self._steps, self._seconds, self._waited = 0, 0.0, 0.0
+        self._reset()
 
     def wait(self) -> None:
         self._since = self._now()
@@ -101,15 +118,20 @@ class StepClock:
     def data_arrived(self) -> None:
         self._waited += self._now() - self._since
 
-    def step_done(self) -> None:
+    def step_done(self, images: int) -> None:
         self._steps += 1
+        self._images += images
         self._seconds += self._now() - self._since
 
-    def means(self) -> tuple[float, float]:
-        """Returns (step, data) in seconds and resets the means."""
-        means = self._seconds / self._steps, self._waited / self._steps
-        self._steps, self._seconds, self._waited = 0, 0.0, 0.0
+    def means(self) -> StepMeans:
+        """Returns the means and resets them."""
+        seconds, steps = self._seconds, self._steps
+        means = StepMeans(seconds, seconds / steps, self._waited / steps, self._images / seconds)
+        self._reset()
         return means
+
+    def _reset(self) -> None:
+        self._steps, self._images, self._seconds, self._waited = 0, 0, 0.0, 0.0
 
 
 def versions(device: str) -> dict[str, str]:

@@ -26,6 +26,7 @@ from everswin_trainer.training.cuda_settings import set_up_cuda
 from everswin_trainer.training.divergence import DivergenceHook
 from everswin_trainer.training.epochs_hook import EpochsHook
 from everswin_trainer.training.heartbeat_hook import HeartbeatHook
+from everswin_trainer.training.mfu import MfuMeter
 from everswin_trainer.training.progress_hook import ProgressHook
 from everswin_trainer.training.randomness import RandomnessHook
 from everswin_trainer.training.runner import EverswinRunner, build_runner
@@ -82,7 +83,7 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     check_categories(runner)
     runner.register_hook(RandomnessHook(context.plan.seed, context.rank.number))
     runner.register_hook(EpochsHook(context))
-    runner.register_hook(ProgressHook(context, resume.path if resume else None))
+    runner.register_hook(ProgressHook(context, resume.path if resume else None, measure_mfu(context, runner)))
     runner.register_hook(HeartbeatHook(context.heartbeats))
     runner.register_hook(DivergenceHook())
     runner.learning_rate_factor = control.learning_rate_factor
@@ -99,6 +100,18 @@ def saver(context: Context, config: Config) -> Saver | None:
         return None
     origin = Origin(context.plan.plan_hash, context.attempt, torch.__version__)
     return Saver(context.job, context.plan, origin, context.progress, context.recorded, frozenset(milestones(config)))
+
+
+def measure_mfu(context: Context, runner: EverswinRunner) -> MfuMeter | None:
+    """Returns a meter on rank 0 of a training on GPUs; None, with a warning, if their MFU cannot be measured."""
+    if context.progress is None or context.rank.device == "cpu":
+        return None
+    try:
+        return MfuMeter.of(bare_model(runner), runner.cfg.optim_wrapper, torch.cuda.get_device_name())
+    # A detector may have modules that fail without data. That must not end its training.
+    except Exception as error:
+        warn(context, [f"no MFU is reported: {error}"])
+        return None
 
 
 def warn(context: Context, messages: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 
 class TensorBoard:
-    """Writes losses, learning rate, step time and AP. Call it with each progress event.
+    """Writes losses, learning rate, speed and AP. Call it with each progress event.
 
     A write error causes one warning and never ends training. torch's SummaryWriter writes from a thread, and logs a
     traceback after a transient error. That traceback would look like the cause of a later failure.
@@ -37,6 +37,7 @@ def scalars(event: dict[str, Any]) -> dict[str, float]:
     values: dict[str, float | None] = {}
     if event["type"] == "step":
         values = {"train/loss": event["loss"], "train/lr": event["lr"], "train/step_seconds": event["stepSeconds"]}
+        values |= {"train/images_per_second": event.get("imagesPerSecond"), "train/mfu": event.get("mfu")}
         values |= {f"losses/{name}": value for name, value in event["losses"].items()}
     if event["type"] == "validation":
         values = {"validation/box_AP": event["bbox"]["AP"], "validation/mask_AP": event["segm"]["AP"]}

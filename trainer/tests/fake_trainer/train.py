@@ -53,6 +53,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="overrides the epochs of the plan")
     parser.add_argument("--steps-per-epoch", type=int, default=10)
     parser.add_argument("--step-seconds", type=float, default=0.01)
+    parser.add_argument("--mfu", type=float, help="share of the peak of an imaginary GPU")
     parser.add_argument("--validation-seconds", type=float, default=0.0)
     parser.add_argument("--checkpoint-bytes", type=int, default=1024, help="minimum size of a checkpoint")
     parser.add_argument("--save-seconds", type=float, default=0.0, help="duration of writing a checkpoint")
@@ -245,6 +246,8 @@ class FakeTrainer:
             lr=LEARNING_RATE * self.learning_rate_factor,
             stepSeconds=step_seconds,
             dataSeconds=0.0,
+            imagesPerSecond=self.plan.gpus * self.plan.batch_per_gpu / step_seconds,
+            mfu=self.arguments.mfu,
             etaSeconds=(total - self.state.iteration) * step_seconds,
             memoryMb=None,
         )

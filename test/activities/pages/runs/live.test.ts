@@ -43,7 +43,7 @@ const started = (attempt: number, iteration: number): TrainerEvent => ({
   versions: {},
   resumedFrom: iteration === 0 ? null : 'e000-i000002.pth',
 });
-const step = (attempt: number, iteration: number, loss = 1): TrainerEvent => ({
+const step = (attempt: number, iteration: number, loss = 1, speed = {}): TrainerEvent => ({
   v: 1,
   type: 'step',
   t: 1000 * attempt + iteration,
@@ -57,6 +57,7 @@ const step = (attempt: number, iteration: number, loss = 1): TrainerEvent => ({
   dataSeconds: 0,
   etaSeconds: 60,
   memoryMb: null,
+  ...speed,
 });
 const steps = (live: LiveRun | undefined) => live?.curves.loss.map(({ iteration }) => iteration);
 
@@ -87,6 +88,18 @@ describe('createLiveRunReader', () => {
     expect(await timeLeft()).toBeNull();
     await write(started(2, 1));
     expect(await timeLeft()).toBeNull();
+  });
+
+  test('shows the speed of the newest steps while a trainer runs', async () => {
+    const speed = async () =>
+      /Images\/s<\/dt><dd><b>(.*?)<\/b> <span>(.*?)</.exec(renderLiveFragment(await live()))?.slice(1);
+    const live = async () => (await gather()) ?? expect.fail('no run');
+    await write(started(1, 0), step(1, 1, 1, { imagesPerSecond: 7.314, mfu: 0.3117 }));
+    expect(await speed()).toEqual(['7.31', 'MFU 31.2 %']);
+    await write(step(1, 2, 1, { imagesPerSecond: 0.5, mfu: null }));
+    expect(await speed()).toEqual(['0.5', 'in training']);
+    await write(started(2, 2));
+    expect(await speed()).toBeUndefined();
   });
 
   test('starts over when the progress file is replaced or truncated', async () => {

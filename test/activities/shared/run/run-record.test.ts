@@ -28,7 +28,7 @@ test('RunRecord keeps of consecutive steps only the last as an event', () => {
 
 test('RunRecord keeps the steps that no later trainer repeated', () => {
   const { steps } = RunRecord.of([...crashed, step(2, 30), step(2, 30, 7)]);
-  expect(steps).toEqual({ iteration: [10, 20, 30], t: [110, 120, 230], loss: [1, NaN, 7], lr: [0.1, 0.2, 0.3] });
+  expect(steps).toMatchObject({ iteration: [10, 20, 30], t: [110, 120, 230], loss: [1, NaN, 7], lr: [0.1, 0.2, 0.3] });
 });
 
 test('progress has the loss of the last step that was kept', () => {
