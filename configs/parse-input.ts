@@ -63,6 +63,7 @@ const synonyms: Record<string, string[]> = {
   epochs: ['max_epochs', 'num_epochs', 'n_epochs'],
   gpus: ['num_gpus', 'n_gpus', 'devices', 'world_size'],
   loaderWorkers: ['num_workers', 'workers_per_gpu', 'workers'],
+  validationBatch: ['val_batch_size', 'eval_batch_size', 'test_batch_size'],
   seed: ['random_seed'],
   learningRate: ['lr', 'base_lr'],
   recipe: ['config', 'model'],

@@ -45,7 +45,7 @@ export async function makePlan(
   requireKnownNames(findReferenceProblems(input, { recipes, catalog }));
   const entry = findCatalogEntry({ ...catalog.datasets, ...input.catalog.datasets }, input.dataset, 'data set');
   const { output: recipe, outcome } = await readRecipe(dependencies, input);
-  const { name, gpus, batchPerGpu, seed, loaderWorkers, logEverySteps, checkpoint, recovery } = input;
+  const { name, gpus, batchPerGpu, seed, loaderWorkers, validationBatch, logEverySteps, checkpoint, recovery } = input;
   const { archives, train, val, classes } = entry;
   const { extractImages, skipBadImages, masks, speed } = input;
   const dataset = {
@@ -77,6 +77,7 @@ export async function makePlan(
     ...learningRate,
     seed,
     loaderWorkers,
+    validationBatch,
     speed,
     logEverySteps,
     checkpoint,

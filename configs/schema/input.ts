@@ -229,6 +229,16 @@ export const RunFields = z.strictObject({
     .describe('Priority in the GPU queue, from 1 (first) to 5. Without it, the priority is 3.')
     .optional(),
   loaderWorkers: z.int().min(0).max(32).describe('Data loader processes per GPU.').default(2),
+  validationBatch: z
+    .int()
+    .min(1)
+    .max(64)
+    .meta({
+      description:
+        'Images of equal size per GPU that a validation computes at once; the final test computes single ones.',
+      unit: 'images',
+    })
+    .default(1),
   speed: SpeedSwitches.describe(
     'Switches that make training faster. All are off by default, which follows the recipe exactly.',
   ).prefault({}),

@@ -97,6 +97,8 @@ export const RunPlan = z.object({
   learningRate: z.number().optional(),
   seed: z.int(),
   loaderWorkers: z.int(),
+  /** Images that a validation computes at once; absent in plans of earlier versions. */
+  validationBatch: z.int().optional(),
   speed: SpeedSwitches,
   logEverySteps: z.int(),
   checkpoint: CheckpointPolicy,

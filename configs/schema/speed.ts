@@ -28,5 +28,11 @@ export const SpeedSwitches = z.strictObject({
     .boolean()
     .describe("Lets PyTorch's CUDA allocator grow its segments, so that changing image sizes fragment less memory.")
     .default(false),
+  groupBySize: z
+    .boolean()
+    .describe(
+      'Trains on batches of images with similar augmented sizes, with less padding. Changes the order of images.',
+    )
+    .default(false),
 });
 export type SpeedSwitches = z.infer<typeof SpeedSwitches>;

@@ -17,6 +17,7 @@ export const SweepChange = z
     // Without defaults, so unnamed settings keep the value of the base. A named setting is replaced completely.
     seed: RunFields.shape.seed.unwrap(),
     loaderWorkers: RunFields.shape.loaderWorkers.unwrap(),
+    validationBatch: RunFields.shape.validationBatch.unwrap(),
     speed: RunFields.shape.speed.unwrap(),
     checkpoint: RunFields.shape.checkpoint.unwrap(),
     recovery: RunFields.shape.recovery.unwrap(),

@@ -45,6 +45,9 @@ export const TrainerPlan = z.looseObject({
   gpus: RunPlan.shape.gpus.describe('Number of ranks.'),
   batchPerGpu: RunPlan.shape.batchPerGpu.describe('Images per rank and step.'),
   loaderWorkers: RunPlan.shape.loaderWorkers.describe('Data loader processes per rank.'),
+  validationBatch: RunPlan.shape.validationBatch.describe(
+    'Images per rank that a validation computes at once; 1 if absent.',
+  ),
   logEverySteps: RunPlan.shape.logEverySteps.describe('Steps between two `step` events.'),
   checkpoint: z.looseObject({
     everyMinutes: CheckpointPolicy.shape.everyMinutes

@@ -27,6 +27,7 @@ test('parseRunInput adds the defaults to a minimal input', () => {
       ...valid,
       seed: 0,
       loaderWorkers: 2,
+      validationBatch: 1,
       speed: {
         sdpaAttention: false,
         fusedAdamW: false,
@@ -36,6 +37,7 @@ test('parseRunInput adds the defaults to a minimal input', () => {
         halfPrecisionValidation: false,
         fewerSyncs: false,
         expandableSegments: false,
+        groupBySize: false,
       },
       logEverySteps: 50,
       checkpoint: { everyMinutes: 10, keepLast: 3 },

@@ -38,6 +38,11 @@ class MappedCocoDataset(CocoDataset):
             kept &= index["objects"] > 0
         return np.flatnonzero(kept)
 
+    def sizes(self) -> np.ndarray:
+        """Returns width and height (n, 2) of each image, as the annotations state them."""
+        index = self._samples.index[self.data_list]
+        return np.stack([index["width"], index["height"]], axis=1).astype(np.int64)
+
     def get_data_info(self, idx: int) -> dict[str, Any]:
         self.full_init()
         image, objects = self._samples.read(int(self.data_list[idx]))

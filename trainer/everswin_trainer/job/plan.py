@@ -32,6 +32,8 @@ class Plan:
     # Classes of the starting weights, in the order of their outputs; None if unknown.
     initial_classes: tuple[str, ...] | None
     loader_workers: int
+    # Images per rank that a validation computes at once.
+    validation_batch: int
     log_every_steps: int
     # None chooses the interval automatically (interval.py).
     every_minutes: float | None
@@ -67,6 +69,7 @@ class Plan:
             learning_rate=reader.optional_number("learningRate"),
             initial_classes=reader.optional_texts("weights", "detector", "classes"),
             loader_workers=reader.integer("loaderWorkers", minimum=0),
+            validation_batch=reader.optional_integer("validationBatch", minimum=1, default=1),
             log_every_steps=reader.integer("logEverySteps", minimum=1),
             every_minutes=reader.number_or_auto("checkpoint", "everyMinutes"),
             # With only one, no checkpoint would exist while it is replaced.
@@ -91,6 +94,13 @@ class _Reader:
 
     def integer(self, *path: str, minimum: int) -> int:
         return self._read(path, f"an integer of at least {minimum}", lambda value: is_integer(value, minimum), minimum)
+
+    def optional_integer(self, *path: str, minimum: int, default: int) -> int:
+        def accepts(value: Any) -> bool:
+            return value is None or is_integer(value, minimum)
+
+        value = self._read(path, f"an integer of at least {minimum}", accepts, None)
+        return default if value is None else value
 
     def number_or_auto(self, *path: str) -> float | None:
         """Returns None for `auto`."""

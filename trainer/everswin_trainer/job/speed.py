@@ -15,6 +15,7 @@ class Speed:
     half_precision_validation: bool = False
     fewer_syncs: bool = False
     expandable_segments: bool = False
+    group_by_size: bool = False
 
 
 # Names in the plan and their fields.
@@ -27,4 +28,5 @@ SWITCHES = {
     "halfPrecisionValidation": "half_precision_validation",
     "fewerSyncs": "fewer_syncs",
     "expandableSegments": "expandable_segments",
+    "groupBySize": "group_by_size",
 }

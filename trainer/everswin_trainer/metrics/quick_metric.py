@@ -32,6 +32,8 @@ class QuickCocoMetric(CocoMetric):
             return {}
         annotations = self._load()
         truth = ScoringTruth.reduce(annotations.dataset)
+        # The scores do not depend on the order in which batches held the images.
+        predictions.sort(key=lambda prediction: truth.image_ids[prediction["img_id"]])
         labels = annotations.get_cat_ids(cat_names=self.dataset_meta["classes"])
         categories = np.array([truth.category_ids[one] for one in labels])
         rows = np.concatenate(

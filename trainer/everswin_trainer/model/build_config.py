@@ -90,6 +90,9 @@ def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
         for step in dataset.pipeline:
             if step.type == "LoadImageFromFile":
                 step.backend_args = data.image_backend(split)
+    if plan.validation_batch > 1:
+        config.val_dataloader.batch_size = plan.validation_batch
+        config.val_dataloader.batch_sampler = {"type": "EqualSizeBatchSampler", "divisor": _pad_divisor(config)}
     train = config.train_dataloader
     train.batch_size = plan.batch_per_gpu
     if train.dataset.type == MIXED:
@@ -105,6 +108,11 @@ def _set_data(config: Config, plan: Plan, data: PreparedData) -> None:
 def _coco(dataset: ConfigDict) -> ConfigDict:
     """Returns the data set that reads images and annotations."""
     return dataset.dataset if dataset.type == MIXED else dataset
+
+
+def _pad_divisor(config: Config) -> int:
+    """Returns the number of pixels of which padded sides are a multiple."""
+    return config.model.data_preprocessor.get("pad_size_divisor", 1)
 
 
 def set_classes(part: Any, count: int) -> None:
@@ -261,11 +269,24 @@ def _set_speed(config: Config, speed: Speed, device: str, warnings: list[str]) -
         warnings.append("ignores tf32 and trains in fp32: there is no GPU")
     if speed.expandable_segments and device == "cpu":
         warnings.append("ignores expandableSegments: there is no GPU")
+    if speed.group_by_size:
+        _group_by_size(config)
     if speed.fewer_syncs:
         use_fewer_syncs(config.model)
         if device == "cuda":
             # A copy from memory that is not pinned may wait for the GPU.
             config.train_dataloader.pin_memory = True
+
+
+def _group_by_size(config: Config) -> None:
+    """Replaces the grouping by orientation. Raises ValueError if the recipe groups images in another way."""
+    sampler = config.train_dataloader.batch_sampler
+    if sampler.inner is not None and sampler.inner.type != "AspectRatioBatchSampler":
+        raise ValueError(
+            f"groupBySize replaces AspectRatioBatchSampler, but the recipe's batch sampler is {sampler.inner.type}: "
+            "turn the switch off"
+        )
+    sampler.inner = {"type": "SimilarSizeBatchSampler", "divisor": _pad_divisor(config)}
 
 
 def _leave_mixed_precision(config: Config, why: str, warnings: list[str]) -> None:

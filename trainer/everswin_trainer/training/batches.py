@@ -68,12 +68,8 @@ def _batch_sampler(sampler: Sampler, batch_size: int, settings: dict[str, Any] |
 
 
 def split_sampler(sampler: Sampler, virtual_ranks: int) -> list[DefaultSampler]:
-    """Returns the samplers of the `virtual_ranks` ranks of the plan that this rank computes.
-
-    Raises ValueError unless it is MMEngine's default sampler with equal shares: only its order per rank is known here.
-    """
-    if type(sampler) is not DefaultSampler or not sampler.round_up:
-        raise ValueError(f"expected DefaultSampler with round_up to train on fewer GPUs than planned, got {sampler!r}")
+    """Returns the samplers of the `virtual_ranks` ranks of the plan that this rank computes. Raises ValueError."""
+    require_default_sampler(sampler, "to train on fewer GPUs than planned")
     parts = []
     for rank in virtual_rank_numbers(sampler.rank, virtual_ranks):
         part = copy.copy(sampler)
@@ -83,6 +79,12 @@ def split_sampler(sampler: Sampler, virtual_ranks: int) -> list[DefaultSampler]:
         part.total_size = part.num_samples * part.world_size
         parts.append(part)
     return parts
+
+
+def require_default_sampler(sampler: Sampler, purpose: str) -> None:
+    """Raises ValueError unless it is MMEngine's default sampler with equal shares: only its order per rank is known."""
+    if type(sampler) is not DefaultSampler or not sampler.round_up:
+        raise ValueError(f"expected DefaultSampler with round_up {purpose}, got {sampler!r}")
 
 
 def virtual_rank_numbers(rank: int, virtual_ranks: int) -> range:

@@ -28,6 +28,11 @@ def seed_python(entropy: bytes) -> None:
     np.random.seed(np.frombuffer(entropy, dtype=np.uint32))
 
 
+def sample_entropy(seed: int, epoch: int, sample: int) -> bytes:
+    """Returns what the augmentation of a sample is seeded with; `sample` is its number in the data set."""
+    return derive(seed, "sample", epoch, sample)
+
+
 def seed_step(seed: int, rank: int, iteration: int) -> None:
     """Seeds what the model draws in one step of one rank of the plan."""
     entropy = derive(seed, "step", rank, iteration)
@@ -45,7 +50,7 @@ class SeedSample(BaseTransform):
         self.epoch = RawValue("q", 0)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        seed_python(derive(self.seed, "sample", self.epoch.value, results["sample_idx"]))
+        seed_python(sample_entropy(self.seed, self.epoch.value, results["sample_idx"]))
         return results
 
 

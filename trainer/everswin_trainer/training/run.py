@@ -19,6 +19,7 @@ from everswin_trainer.training import (  # noqa: F401  (register what build_conf
     fused_adamw,
     micro_batches,
     mixed_dataset,
+    size_batches,
 )
 from everswin_trainer.training.checkpoint_hook import CheckpointHook
 from everswin_trainer.training.context import Context

@@ -47,7 +47,9 @@ def test_metric_scores_exports_with_odd_optional_fields_and_ids(optional: dict[s
     # Read when the scores are due, not when training starts.
     write(tmp_path / "val.json", optional)
     metric.dataset_meta = {"classes": ("other", "square")}
-    scores = metric.compute_metrics([({}, prediction(image)) for image in IMAGES])
+    results = [({}, prediction(image)) for image in IMAGES]
+    scores = metric.compute_metrics(results)
+    assert metric.compute_metrics(results[::-1]) == scores, "batches may hold the images in any order"
     for name in ("bbox_mAP", "bbox_mAP_m", "segm_mAP", "segm_mAP_m"):
         assert scores[name] == pytest.approx(1), name
     assert scores["segm_mAP_s"] == -1

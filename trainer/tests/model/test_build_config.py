@@ -275,6 +275,32 @@ def test_fewer_syncs_replaces_types_delays_losses_and_pins_batches(data: Prepare
     assert config.train_dataloader.get("pin_memory", False) == (device == "cuda")
 
 
+def test_group_by_size_replaces_the_grouping_by_orientation(data: PreparedData) -> None:
+    grouped = built(data, speed={**PLAN["speed"], "groupBySize": True}).config.train_dataloader.batch_sampler
+    assert grouped == {
+        "type": "ResumableBatchSampler",
+        "inner": {"type": "SimilarSizeBatchSampler", "divisor": 32},
+    }
+
+
+def test_group_by_size_refuses_a_recipe_with_another_batch_sampler(data: PreparedData) -> None:
+    recipe = load_recipe(RECIPES / "cascade-mask-rcnn_swin-demo.py", None)
+    recipe.train_dataloader.batch_sampler.type = "MultiDataAspectRatioBatchSampler"
+    (data.root / "plan.json").write_text(json.dumps({**PLAN, "speed": {**PLAN["speed"], "groupBySize": True}}))
+    plan = Plan.load(data.root / "plan.json")
+    with pytest.raises(ValueError, match="the recipe's batch sampler is MultiDataAspectRatioBatchSampler: turn the"):
+        build_config(recipe, plan, NO_CHANGES, data, data.root / "work", "cpu", None)
+
+
+def test_the_validation_batch_applies_to_validations_but_not_to_the_final_test(data: PreparedData) -> None:
+    config = built(data, validationBatch=8).config
+    assert (config.val_dataloader.batch_size, config.test_dataloader.batch_size) == (8, 1)
+    assert config.val_dataloader.batch_sampler == {"type": "EqualSizeBatchSampler", "divisor": 32}
+    assert "batch_sampler" not in config.test_dataloader
+    assert "batch_sampler" not in built(data, validationBatch=1).config.val_dataloader
+    assert built(data).config.val_dataloader.batch_size == 1
+
+
 def test_a_speed_switch_without_effect_causes_a_warning(data: PreparedData) -> None:
     on_cpu = built(data, "s_blog", speed={**FAST, **ON_GPU_ONLY})
     assert on_cpu.config.val_cfg.get("fp16", False) is False

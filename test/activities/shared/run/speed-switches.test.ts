@@ -9,7 +9,7 @@ const withSpeed = (switches: Partial<SpeedSwitches>): RunPlan => ({
   speed: SpeedSwitches.parse(switches),
 });
 
-test.each(['sdpaAttention', 'fusedAdamW', 'channelsLast', 'compileBackbone', 'tf32'] as const)(
+test.each(['sdpaAttention', 'fusedAdamW', 'channelsLast', 'compileBackbone', 'tf32', 'groupBySize'] as const)(
   '%s may change the weights, so it changes the plan hash and is named as a change',
   (name) => {
     const changed = withSpeed({ [name]: true });
