@@ -1,9 +1,11 @@
 """Trains the recipes with a moving average, large-scale jitter and copy-paste together, at the demo's size.
 
-Runs two ranks with loader workers.
+A run of two ranks with loader workers is killed, diverges, goes back to its checkpoint and is completed. It ends with
+the bits of an undisturbed one.
 """
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 from average_recorder import PARAMETER
 from forked import finish
-from real_job import RealJob
+from real_job import RealJob, die_once_saved, diverge
 from small_recipes import shrink
 
 from everswin_trainer.detector.export_detector import read_weights
@@ -34,11 +36,34 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def new_job(root: Path, data: Path, recipe: Path) -> RealJob:
+    job = RealJob(root, data, recipe=recipe)
+    job.plan["epochs"] = 1
+    return job
+
+
 @pytest.fixture(scope="module")
 def averaged(data: Path, recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
-    job = RealJob(tmp_path_factory.mktemp("averaged"), data, recipe=recipe)
-    job.plan["epochs"] = 1
+    job = new_job(tmp_path_factory.mktemp("averaged"), data, recipe)
     finish(job.fork(*job.training()), 0)
+    return job
+
+
+@pytest.fixture(scope="module")
+def interrupted(data: Path, recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
+    """Run that saves after its first step, is killed in the third, diverges, and continues from the checkpoint."""
+    job = new_job(tmp_path_factory.mktemp("interrupted"), data, recipe)
+    job.control(checkpointNow=1)
+    ranks = job.fork(*job.training(), run=die_once_saved)
+    finish(ranks[:1], -signal.SIGKILL)
+    # As torchrun does: the rank waits for the killed one.
+    ranks[1].process.kill()
+    ranks[1].process.join()
+    saved = job.checkpoint("e000-i000001")
+    job.control(checkpointNow=2)
+    finish(job.fork(*job.training(saved), attempt=2, run=diverge), 1)
+    assert job.newest_checkpoint() != saved, "the second step of the run was finite"
+    finish(job.fork(*job.training(saved), attempt=3), 0)
     return job
 
 
@@ -68,3 +93,16 @@ def test_the_average_is_validated_once_and_exported(averaged: RealJob) -> None:
     assert recorded(averaged)["validated"] == [average] * 3, "three images on this rank"
     exported = read_weights(averaged.checkpoint(LAST))
     assert exported[PARAMETER].tolist() == average
+
+
+def test_a_run_that_was_killed_and_diverged_ends_with_equal_average_weights_and_optimizer(
+    interrupted: RealJob, averaged: RealJob
+) -> None:
+    ours, theirs = load(interrupted), load(averaged)
+    for part in ("state_dict", "ema_state_dict"):
+        assert ours[part].keys() == theirs[part].keys()
+        assert [key for key, one in ours[part].items() if not torch.equal(one, theirs[part][key])] == []
+    for number, moments in theirs["optimizer"]["state"].items():
+        assert all(torch.equal(ours["optimizer"]["state"][number][name], one) for name, one in moments.items())
+    # Not the scores: on a CPU, BN replaces SyncBN, and each rank validates with the batch statistics that it has seen.
+    assert interrupted.hashes() == averaged.hashes()
