@@ -73,7 +73,8 @@ class RealJob(JobFolder):
     def take(self, standby: subprocess.Popen[str], attempt: int, resume: Path) -> None:
         """Lets a standby train."""
         assert standby.stdin and standby.stdout
-        argv = self.attempt(self.torchrun(*self.training(resume)), attempt, 60, WATCHED)
+        attempt_argv = self.attempt(self.torchrun(*self.training(resume)), attempt, 60, WATCHED)
+        argv = ["-m", "everswin_trainer", "supervise", *attempt_argv]
         assert standby.stdout.readline() == "ready\n"
         standby.stdin.write(json.dumps({"argv": argv, "env": {}}) + "\n")
         standby.stdin.close()

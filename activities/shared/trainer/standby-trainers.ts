@@ -24,7 +24,7 @@ interface Standby {
 }
 
 export interface StandbyRequest {
-  /** Arguments of `supervise`. */
+  /** Arguments of the interpreter that start a supervisor. */
   argv: string[];
   env: Record<string, string>;
 }

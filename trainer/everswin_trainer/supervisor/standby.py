@@ -1,7 +1,7 @@
 """A standby trainer: a process that has imported everything, and becomes the supervisor of the next attempt.
 
-It uses no GPU and no lock. A worker keeps it while a trainer runs. After a crash it receives the arguments of
-`supervise` as a line on its standard input, and forks the ranks (forked_ranks.py), which saves the start of torchrun
+It uses no GPU and no lock. A worker keeps it while a trainer runs. After a crash it receives the command line
+of `supervise` as a line on its standard input, and forks the ranks (forked_ranks.py), which saves the start of torchrun
 and the imports. It ends with its standard input, and so with its worker.
 
 It writes `ready` once it can be used, and `taken` when it has accepted the line. Until then the worker can start
@@ -58,10 +58,11 @@ def main(argv: list[str]) -> int:
 
     request = json.loads(line)
     require_unchanged(code, started_at)
-    launch = forked_ranks.Launch.parse(supervise.parse(request["argv"]).program)
+    options = options_of_supervise(request["argv"])
+    launch = forked_ranks.Launch.parse(supervise.parse(options).program)
     if launch.ranks != arguments.ranks:
         raise ValueError(f"expected {arguments.ranks} ranks, got {launch.ranks}")
-    strings.show([sys.executable, "-m", __package__.partition(".")[0], "supervise", *request["argv"]], {})
+    strings.show([sys.executable, *request["argv"]], {})
     OOM_SCORE.write_text(oom_score)
     print("taken", file=answers, flush=True)
     answers.close()
@@ -69,7 +70,7 @@ def main(argv: list[str]) -> int:
     os.environ.update(request["env"])
     redirect(Job.at(arguments.job_dir).log)
     print(f"supervise: the standby trainer (pid {os.getpid()}) starts this attempt", flush=True)
-    return supervise.main(request["argv"], partial(forked_ranks.start, strings))
+    return supervise.main(options, partial(forked_ranks.start, strings))
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -79,6 +80,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--ranks", type=int, required=True)
     parser.add_argument("reserved", help="any text: reserves memory for the command lines that /proc shows")
     return parser.parse_args(argv)
+
+
+def options_of_supervise(argv: list[str]) -> list[str]:
+    """Returns the options of `supervise` in a command line of the interpreter."""
+    expected = ["-m", __package__.partition(".")[0], "supervise"]
+    if argv[:3] != expected:
+        raise ValueError(f"expected {' '.join(expected)}, got {' '.join(argv[:3])}")
+    return argv[3:]
 
 
 def preload(device: str) -> None:
