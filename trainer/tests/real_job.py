@@ -16,7 +16,7 @@ import torch
 from forked import Fork, start_ranks
 from own_data import prepare_mini
 
-from conftest import CONTROL, TRAINER, JobFolder, environment, until
+from conftest import CONTROL, TRAINER, JobFolder, environment
 from everswin_trainer.__main__ import main
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.model.recipe import fingerprint, load_recipe
@@ -135,22 +135,6 @@ def diverge(argv: list[str]) -> int:
         return {**losses, "loss_rpn_cls": [one * math.nan for one in losses["loss_rpn_cls"]]} if next(steps) else losses
 
     CascadeRCNN.loss = poisoned
-    return main(argv)
-
-
-def die_once_saved(argv: list[str]) -> int:
-    """Runs a training whose rank 0 is killed in its third step, once there is a checkpoint."""
-    from everswin_trainer.training.heartbeat_hook import HeartbeatHook
-
-    folder, send = Path(argv[argv.index("--job-dir") + 1]) / "checkpoints", HeartbeatHook.after_train_iter
-
-    def die(hook: HeartbeatHook, runner: Any, *step: Any, **named: Any) -> None:
-        send(hook, runner, *step, **named)
-        if runner.iter == 2 and os.environ["RANK"] == "0":
-            until(lambda: list(folder.glob("*.json")), "a checkpoint")
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    HeartbeatHook.after_train_iter = die
     return main(argv)
 
 
