@@ -7,7 +7,7 @@ of that machine.
 Packages are copied from this environment, which was installed from the lock file, so nothing is built. Each file is
 verified by the hash with which it was installed. Only pycocotools is compiled for one version of Python, so the bundle
 has it for each of them, downloaded with the hashes of the lock file. imgaug, matplotlib and shapely are replaced:
-MMDetection imports them, but the recipes use nothing of them.
+MMDetection imports them, but a training draws nothing, and the recipes use nothing of the others.
 """
 
 import argparse
@@ -36,11 +36,44 @@ PACKAGES = (
 COMPILED = "pycocotools"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 PLATFORM = "x86_64-manylinux_2_28"
-# Modules that MMDetection imports and a training never calls.
-STAND_INS = (
+# Modules that MMDetection imports and the recipes never call.
+UNUSED = (
     *("imgaug", "imgaug.augmentables", "imgaug.augmentables.lines", "imgaug.augmentables.segmaps", "imgaug.augmenters"),
-    *("matplotlib", "matplotlib.colors", "matplotlib.patches", "matplotlib.pyplot", "shapely", "shapely.geometry"),
+    *("shapely", "shapely.geometry"),
 )
+# Modules with which MMEngine prepares a figure for each training. Nothing is drawn on it.
+DRAWING = (
+    *("matplotlib", "matplotlib.backends", "matplotlib.backends.backend_agg", "matplotlib.colors", "matplotlib.figure"),
+    *("matplotlib.patches", "matplotlib.pyplot"),
+)
+STAND_INS = (*UNUSED, *DRAWING)
+UNUSED_CODE = """
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+
+    def missing(*_args, **_settings):
+        raise NotImplementedError(__name__ + "." + name + " is not part of the gpu-check bundle")
+
+    return missing
+"""
+DRAWING_CODE = """
+class Nothing:
+    def __init__(self, *_args, **_settings):
+        pass
+
+    def __getattr__(self, name):
+        return Nothing
+
+    def __call__(self, *_args, **_settings):
+        return self
+
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Nothing
+"""
 MOST_BYTES = 60_000_000
 
 
@@ -110,20 +143,13 @@ def installed_files(package: Distribution) -> Iterator[tuple[PurePosixPath, str]
 
 
 def write_stand_in(folder: Path, name: str) -> None:
-    """Writes a module in which every name exists and raises when it is called."""
+    """Writes a module in which every name exists. A call raises, and one of a drawing module does nothing."""
     parts = name.split(".")
     is_package = any(other.startswith(f"{name}.") for other in STAND_INS)
     path = folder.joinpath(*parts, "__init__.py") if is_package else folder.joinpath(*parts[:-1], f"{parts[-1]}.py")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        f'"""Stands in for {name}, which gpu-check imports but never calls."""\n\n\n'
-        "def __getattr__(name):\n"
-        '    if name.startswith("__"):\n'
-        "        raise AttributeError(name)\n\n"
-        "    def missing(*_args, **_settings):\n"
-        f'        raise NotImplementedError("{name}." + name + " is not part of the gpu-check bundle")\n\n'
-        "    return missing\n"
-    )
+    code = DRAWING_CODE if name in DRAWING else UNUSED_CODE
+    path.write_text(f'"""Stands in for {name} in the bundle of gpu-check."""\n\n{code}')
 
 
 def install_compiled(uv: Path, python: str, folder: Path) -> None:
