@@ -3,8 +3,8 @@
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/coco_size.py prepare ARCHIVES FOLDER
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/coco_size.py start FOLDER --repeats 5
 
-ARCHIVES holds train2017.zip, val2017.zip and annotations_trainval2017.zip; FOLDER is the prepared data set. `start` runs
-the supervisor, torchrun and one rank on a CPU with Swin-S, as the worker does: from the first weights, and resumed from
+ARCHIVES holds train2017.zip, val2017.zip and annotations_trainval2017.zip; FOLDER is the prepared data set. `start`
+runs the supervisor, torchrun and one rank on a CPU with Swin-S, as the worker does: from the first weights, resumed from
 a checkpoint, and after kill -9 of the rank. Times come from the kernel and the job's files: the trainer is unmodified.
 """
 
