@@ -16,7 +16,7 @@ FOLDER = os.path.dirname(os.path.abspath(__file__))
 # Set when the bundle is written.
 DEFAULT_RECIPE = None
 OLDEST, NEWEST = (3, 10), (3, 13)
-TESTED_TORCH = ("2.10.", "2.11.")
+EXPECTED_TORCH = ("2.10.", "2.11.")
 # Modules of the machine, and the packages that contain them.
 NEEDED = (
     ("torch", "torch"),
@@ -72,8 +72,8 @@ def find_problem_of_packages():
         )
     import torch
 
-    if not torch.__version__.startswith(TESTED_TORCH):
-        print(f"warning: tested with torch 2.10 and 2.11, got {torch.__version__}", file=sys.stderr)
+    if not torch.__version__.startswith(EXPECTED_TORCH):
+        print(f"warning: made for torch 2.10 and 2.11, got {torch.__version__}", file=sys.stderr)
     return None
 
 
