@@ -25,7 +25,7 @@ from record import ROOT, figure, keep, print_figures, rounded, surroundings
 sys.path.insert(0, str(ROOT / "trainer/tests"))
 
 from everswin_trainer.demo.mini_weights import mini_swin_checkpoint
-from everswin_trainer.job.progress import read_events
+from everswin_trainer.job.progress import ProgressReader
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.model.recipe import fingerprint, load_recipe
 from everswin_trainer.system.process_tree import descendants, start_ticks
@@ -326,8 +326,7 @@ class Run:
             raise RuntimeError((self._folder / "trainer.log").read_text()[-4000:])
 
     def _event(self, kind: str) -> dict[str, Any] | None:
-        path = self._folder / "progress.jsonl"
-        events = read_events(path) if path.exists() else []
+        events = ProgressReader(self._folder / "progress.jsonl").events()
         return next(
             (one for one in events if one["type"] == kind and one["attempt"] == self._attempt),
             None,
