@@ -64,13 +64,14 @@ def start(
 ) -> int:
     """Does what `start` of program.py does, with forks instead of `program`; returns the pid of the launcher."""
     launch, supervisor = Launch.parse(program), os.getpid()
+    # Before the descriptors of the leases are closed.
+    variables = {**attempt.environment(job), **lease.environment()}
 
     def run() -> int:
         die_with_parent(supervisor, signal.SIGTERM)
         for descriptor, standard in ((lock.descriptor, 0), (log, 1), (log, 2)):
             os.dup2(descriptor, standard)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        variables = {**attempt.environment(job), **lease.environment()}
         os.environ.update({**variables, ERROR_FILE_ENV: str(job.error)})
         strings.show(program, {**variables, ERROR_FILE_ENV: str(job.error)})
         return record(Launcher(strings, job, attempt, launch, variables).run)()
