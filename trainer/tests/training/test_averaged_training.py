@@ -52,7 +52,10 @@ def averaged(data: Path, recipe: Path, tmp_path_factory: pytest.TempPathFactory)
 def interrupted(data: Path, recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> RealJob:
     """Run that is stopped after its first step, diverges, and continues from the checkpoint of the stop."""
     job = new_job(tmp_path_factory.mktemp("interrupted"), data, recipe)
+    # Samples do not depend on loader processes, and a stop without supervisor would leave those running.
+    job.plan["loaderWorkers"] = 0
     finish(job.fork(*job.training(), "--until", "1"), 143)
+    job.plan["loaderWorkers"] = 1
     saved = job.checkpoint("e000-i000001")
     finish(job.fork(*job.training(saved), attempt=2, run=diverge), 1)
     assert job.newest_checkpoint() == saved
