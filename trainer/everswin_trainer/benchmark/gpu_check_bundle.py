@@ -13,6 +13,7 @@ MMDetection imports them, but a training draws nothing, and the recipes use noth
 import argparse
 import base64
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -26,6 +27,7 @@ from everswin_trainer.system.atomic_file import write_json
 
 PACKAGE = Path(__file__).parents[1]
 LOCK = PACKAGE.parent / "requirements.lock"
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Setup installs it next to this environment.
 INSTALLED_UV = Path(sys.prefix).parent / "uv/bin/uv"
 # Distributions whose files work with each supported version of Python.
@@ -159,7 +161,9 @@ def install_compiled(uv: Path, python: str, folder: Path) -> None:
     target = ["--target", str(folder), "--python-version", python, "--python-platform", PLATFORM]
     rules = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--link-mode", "copy"]
     command = [str(uv), "pip", "install", "--quiet", *target, *rules, "-r", str(requirement)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    # uv bundles certificates; it must also trust those of the system, such as a company's CA.
+    trust = {"UV_SYSTEM_CERTS": "1"} if SYSTEM_CERTIFICATES.exists() else {}
+    done = subprocess.run(command, capture_output=True, text=True, env={**trust, **os.environ})
     requirement.unlink()
     if done.returncode != 0:
         raise ValueError(
