@@ -73,8 +73,8 @@ test.each<[what: string, change: object, ...problems: string[]]>([
   ['a field twice', { Epochs: 3 }, 'unknown field `Epochs`: remove it, `epochs` is set already'],
   [
     'unknown recipe, data set and weights',
-    { recipe: 'swin-s_blogg', dataset: 'coco', weights: { backbone: 'swin-s-imagenet' } },
-    'recipe: There is no recipe "swin-s_blogg".',
+    { recipe: 'swin-s_blok', dataset: 'coco', weights: { backbone: 'swin-s-imagenet' } },
+    'recipe: There is no recipe "swin-s_blok".',
     'dataset: The catalog has no data set "coco": did you mean "coco-2017" or "mini-coco"?',
     'weights.backbone: The catalog has no weights "swin-s-imagenet": did you mean "swin-s-imagenet1k"?',
   ],
