@@ -45,6 +45,7 @@ test('parseRunInput adds the defaults to a minimal input', () => {
         diverged: { backCheckpoints: 2, learningRateFactor: 0.5, fp32: false, tries: 2 },
         fewerGpus: false,
         outOfMemory: { accumulate: true },
+        standby: false,
         startOver: false,
         mayChange: [],
         stallSeconds: { startup: 900, step: 60, validation: 1800, saving: 600 },
