@@ -26,7 +26,7 @@ import {
   sendWrongBytesThenReset,
   answerCorrectly,
   hideSize,
-  pauseAfter,
+  holdAfter,
 } from '../../../fixtures/faulty-server.ts';
 import { canMountSmallDisk, runOnSmallDisk } from '../../../fixtures/run-fetch-child.ts';
 
@@ -129,9 +129,12 @@ describe('downloadFile with disk problems', () => {
   });
 
   it('throws ChecksumMismatch when another process removes the part', async () => {
-    const server = await serve(pauseAfter(half, 700));
+    const removed = Promise.withResolvers<undefined>();
+    const server = await serve(holdAfter(half, removed.promise));
     const onProgress = ({ bytes: had }: DownloadProgress): void => {
-      if (had === half) rmSync(`${target}.part`, { force: true });
+      if (had !== half) return;
+      rmSync(`${target}.part`, { force: true });
+      removed.resolve(undefined);
     };
     const failure = await failureOf(fetchFrom(server.url, { onProgress }));
     expectFailure(failure, 'ChecksumMismatch', 'got a different file or none');
