@@ -3,6 +3,8 @@
 mmcv from PyPI has no compiled module `mmcv._ext`, and building it takes a CUDA toolkit and many minutes. torchvision's
 wheel already has the same `nms` and `roi_align` for CPU and CUDA, so `install()` adds a replacement for `mmcv._ext`
 to `sys.modules`. Signatures and out-parameters follow mmcv/ops/nms.py and mmcv/ops/roi_align.py of onedl-mmcv 2.3.6.
+
+An exported detector contains this file, so it imports nothing of this project.
 """
 
 import importlib.util
@@ -16,17 +18,14 @@ import torch
 import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 from torch import Tensor
 
-from everswin_trainer.model import deferred_imports
-
 _NAME = "mmcv._ext"
 
 
 def install() -> None:
-    """Makes `import mmdet` work without compiled ops, and without packages that it does not need (deferred_imports.py).
+    """Makes `import mmdet` work without compiled ops.
 
     Keeps a compiled `mmcv._ext`. Must run before anything imports mmdet or `mmcv.ops`. Safe to call again.
     """
-    deferred_imports.install()
     # Also finds the replacement of an earlier call, because it has a spec.
     if importlib.util.find_spec(_NAME) is None:
         sys.modules[_NAME] = _Replacement()

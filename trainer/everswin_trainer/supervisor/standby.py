@@ -95,8 +95,9 @@ def preload(device: str) -> None:
     prepare_process(device)
     # MMEngine asks for GPUs while it is imported. The default check initializes CUDA, which does not survive a fork.
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
-    from everswin_trainer.model import mmcv_ops
+    from everswin_trainer.model import deferred_imports, mmcv_ops
 
+    deferred_imports.install()
     mmcv_ops.install()
     # The runner imports the last one.
     for name in ("supervisor.supervise", "supervisor.forked_ranks", "training.train", "training.run"):

@@ -17,7 +17,7 @@ from everswin_trainer.job.outcome import FINISHED, PREEMPTED
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, ProgressReader
 from everswin_trainer.job.stop_request import PREEMPTED_EXIT_CODE, Preempted, StopRequest
-from everswin_trainer.model import mmcv_ops
+from everswin_trainer.model import deferred_imports, mmcv_ops
 from everswin_trainer.model.recipe import load_recipe
 from everswin_trainer.system.process_setup import prepare_process
 from everswin_trainer.training.rank import Rank
@@ -48,6 +48,7 @@ class Context:
         rank = Rank.from_environment(arguments.device)
         # After prepare_process, which installs the SIGUSR1 handler: the supervisor sends it to silent ranks.
         heartbeats = HeartbeatWriter(job, rank.number)
+        deferred_imports.install()
         mmcv_ops.install()
         plan = Plan.load(arguments.plan)
         return cls(

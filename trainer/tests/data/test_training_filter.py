@@ -74,6 +74,7 @@ def test_usable_images_and_objects_are_those_of_mmdetection(tmp_path_factory: An
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_filters_as_the_count_assumes(recipe: Path) -> None:
     dataset = Config.fromfile(recipe).train_dataloader.dataset
+    dataset = dataset.get("dataset", dataset)  # of MultiImageMixDataset
     assert (dataset.type, dict(dataset.filter_cfg)) == (
         "CocoDataset",
         {"filter_empty_gt": True, "min_size": MIN_SIDE},
