@@ -40,7 +40,8 @@ interface HostMemory {
   recommendedBytes: number;
 }
 
-type PlannedTraining = Pick<
+/** What host memory and the checks of a machine depend on. */
+export type PlannedTraining = Pick<
   RunPlan,
   'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'epochs' | 'dataset' | 'recipe' | 'recovery'
 >;

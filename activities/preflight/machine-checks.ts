@@ -1,10 +1,10 @@
 import { listGpuProblems, listUsable } from '../shared/trainer/gpu-health.ts';
-import type { Check, GpuFacts, GpuProblem, MachineFacts, RecipeFacts, RunPlan } from '../../configs/schema/index.ts';
+import type { Check, GpuFacts, GpuProblem, MachineFacts, RecipeFacts } from '../../configs/schema/index.ts';
 import { formatBytes } from '../shared/summary/format-bytes.ts';
-import { estimateHostMemory } from './host-memory.ts';
+import { estimateHostMemory, type PlannedTraining } from './host-memory.ts';
 
 interface MachineCheckInput {
-  plan: Pick<RunPlan, 'gpus' | 'batchPerGpu' | 'loaderWorkers' | 'epochs' | 'dataset' | 'recipe' | 'recovery'>;
+  plan: PlannedTraining;
   known: RecipeFacts[string] | undefined;
   machine: MachineFacts;
 }
@@ -163,7 +163,7 @@ function checkMemory({ plan, known, machine: { device, cores, trainer } }: Machi
   const list = parts.map(({ label, bytes }) => `${formatBytes(bytes)} for ${label}`).join(', ');
   const message = `${formatBytes(trainer.memoryBytes)}, ${cores} cores; ${formatBytes(measuredBytes)} needed: ${list}`;
   if (trainer.memoryBytes >= recommendedBytes) return ok('memory', message);
-  const remedy = `Provide ${formatBytes(recommendedBytes)}, which includes what was not measured (docs/benchmarks.md), or lower gpus or loaderWorkers.`;
+  const remedy = `Provide ${formatBytes(recommendedBytes)}, which includes what was not measured (test/bench/README.md), or lower gpus or loaderWorkers.`;
   return trainer.memoryBytes < measuredBytes ? error('memory', message, remedy) : warning('memory', message, remedy);
 }
 

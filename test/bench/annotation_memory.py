@@ -2,6 +2,7 @@
 
 import gc, hashlib, json, sys, time
 from pathlib import Path
+from memory import memory_maps
 from everswin_trainer.model import mmcv_ops
 
 mmcv_ops.install()
@@ -12,13 +13,12 @@ from everswin_trainer.data.dataset import PreparedData
 
 def memory():
     lines = dict(l.split(":") for l in open("/proc/self/status") if ":" in l)
-    roll = dict(l.split(":") for l in open("/proc/self/smaps_rollup") if ":" in l)
     kb = lambda t: int(t.split()[0]) >> 10
     return {
         "rssMiB": kb(lines["VmRSS"]),
         "anonMiB": kb(lines["RssAnon"]),
         "peakMiB": kb(lines["VmHWM"]),
-        "privateDirtyMiB": kb(roll["Private_Dirty"]),
+        "privateDirtyMiB": int(memory_maps()["Private_Dirty"]),
     }
 
 

@@ -70,7 +70,7 @@ class Samples:
 
 def main() -> None:
     arguments = parse_arguments("checkpoint_blocking.py", repeats=10)
-    where = surroundings("checkpoint_blocking.py", arguments)
+    where = surroundings(arguments)
     torch.manual_seed(arguments.seed)
     logging.disable(logging.WARNING)
     mmcv_ops.install()

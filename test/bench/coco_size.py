@@ -20,9 +20,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from memory import memory_maps
 from record import ROOT, figure, keep, print_figures, rounded, surroundings
 
 sys.path.insert(0, str(ROOT / "trainer/tests"))
+
+from own_data import coco_spec
 
 from everswin_trainer.demo.mini_weights import mini_swin_checkpoint
 from everswin_trainer.job.progress import ProgressReader
@@ -34,8 +37,6 @@ RECIPES = {
     "swin-s": "cascade-mask-rcnn_swin-s_blog",
     "demo": "cascade-mask-rcnn_swin-demo",
 }
-ARCHIVES = ("train2017.zip", "val2017.zip", "annotations_trainval2017.zip")
-SPLITS = ("train", "val")
 KINDS = ("fresh", "resumed", "crashed")
 MEMORY = (
     ("rank resident before the first step", "rank", "rss", "<= 1638"),
@@ -65,7 +66,7 @@ def main() -> None:
         one.add_argument("--repeats", type=int, default=1)
         one.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    record = surroundings(f"coco_size.py {arguments.command}", arguments)
+    record = surroundings(arguments)
     measured = measure_preparation(arguments) if arguments.command == "prepare" else measure_starts(arguments)
     print_figures(measured["figures"])
     keep(arguments.out, {**record, **measured})
@@ -74,7 +75,7 @@ def main() -> None:
 def measure_preparation(arguments: argparse.Namespace) -> dict[str, Any]:
     """Prepares FOLDER. Memory is that of all processes, sampled five times a second."""
     spec = arguments.folder.with_name(f"{arguments.folder.name}.spec.json")
-    spec.write_text(json.dumps(describe(arguments.archives)))
+    spec.write_text(json.dumps(coco_spec(arguments.archives, classes=80)))
     answer = spec.with_suffix(".answer.json")
     command = [sys.executable, "-m", "everswin_trainer", "prepare-dataset"]
     command += [
@@ -108,32 +109,6 @@ def measure_preparation(arguments: argparse.Namespace) -> dict[str, Any]:
         "figures": figures,
         "exitCode": process.returncode,
         "answer": json.loads(answer.read_bytes()),
-    }
-
-
-def describe(archives: Path) -> dict[str, Any]:
-    return {
-        "v": 1,
-        "contentKey": "c" * 64,
-        "archives": {
-            name: {
-                "path": str(archives / name),
-                "sha256": "d" * 64,
-                "bytes": (archives / name).stat().st_size,
-            }
-            | {"files": None}
-            for name in ARCHIVES
-        },
-        "splits": {
-            name: {
-                "images": f"{name}2017.zip/{name}2017",
-                "annotations": f"annotations_trainval2017.zip/annotations/instances_{name}2017.json",
-                "counts": None,
-            }
-            for name in SPLITS
-        },
-        "classes": 80,
-        "extract": False,
     }
 
 
@@ -390,10 +365,9 @@ def convert_weights(root: Path, recipe: Path, name: str) -> Path:
 def memory_of(pid: int) -> dict[str, float]:
     """Returns memory in MiB. `private` includes pages of files that no other process has mapped."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+        pages = memory_maps(pid)
     except OSError:
         return {}
-    pages = {name: int(size.split()[0]) / 1024 for name, _, size in (line.partition(":") for line in lines)}
     return {
         "rss": pages["Rss"],
         "pss": pages["Pss"],

@@ -47,7 +47,7 @@ CASES = [(ranks, parts) for ranks in (2, 4) for parts in (1, 2)]
 
 def main() -> None:
     arguments = parse_arguments("ddp_settings.py", repeats=8)
-    record = surroundings("ddp_settings.py", arguments)
+    record = surroundings(arguments)
     raw = []
     for ranks, parts in CASES:
         stock = None

@@ -24,7 +24,7 @@ SAMPLES_PER_RANK, BATCH = 117_266 // 4, 2
 
 def main() -> None:
     arguments = parse_arguments("epoch_hashes.py", repeats=10)
-    where = surroundings("epoch_hashes.py", arguments)
+    where = surroundings(arguments)
     torch.manual_seed(arguments.seed)
     mmcv_ops.install()
     register_all_modules(init_default_scope=True)

@@ -41,7 +41,7 @@ def main() -> None:
         print(json.dumps(measure(*sys.argv[2:4], Path(sys.argv[4]))))
         return
     arguments = parse_arguments("evaluation.py", repeats=3)
-    where = surroundings("evaluation.py", arguments)
+    where = surroundings(arguments)
     present = [one for one in EVALUATORS if importlib.util.find_spec(one.replace("-", "_"))]
     samples: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory(prefix="everswin-bench-") as made:

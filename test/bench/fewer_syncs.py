@@ -42,7 +42,7 @@ IMAGES = 2
 
 def main() -> None:
     arguments = parse_arguments("fewer_syncs.py", repeats=30)
-    record = surroundings("fewer_syncs.py", arguments)
+    record = surroundings(arguments)
     register_all_modules()
     torch.set_num_threads(1)
     figures, raw = [], {}

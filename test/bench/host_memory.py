@@ -9,13 +9,13 @@ cannot reclaim: Pss_Anon and Pss_Shmem of /proc/PID/smaps_rollup; a mapped file 
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from memory import memory_maps
 from record import ROOT, keep, surroundings
 
 MIB = 1 << 20
@@ -33,7 +33,7 @@ def main() -> None:
     if arguments.part:
         print(json.dumps(PARTS[arguments.part](arguments.folder)))
         return
-    where = surroundings(f"host_memory.py {arguments.folder}", arguments)
+    where = surroundings(arguments)
     parts = {}
     for part in PARTS:
         command = [sys.executable, __file__, str(arguments.folder), "--part", part]
@@ -44,8 +44,8 @@ def main() -> None:
 
 def used(pid: int | str = "self") -> float:
     """Returns the memory of a process in MiB; what several processes share counts in parts."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return sum(int(kb) for kb in re.findall(r"^Pss_(?:Anon|Shmem): +(\d+) kB", text, re.MULTILINE)) / 1024
+    maps = memory_maps(pid)
+    return maps["Pss_Anon"] + maps["Pss_Shmem"]
 
 
 def peak() -> float:

@@ -19,13 +19,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from record import ROOT, figure, keep, print_figures, surroundings
+from record import ROOT, figure, keep, make_parser, print_figures, surroundings
 
 from everswin_trainer.model import mmcv_ops
 
 mmcv_ops.install()
 
-import argparse
 
 from mmcv.transforms import Compose
 from mmdet.datasets import CocoDataset
@@ -68,14 +67,12 @@ class Sized(CocoDataset):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="image_sizes.py")
+    # A repeat is the plan of an epoch.
+    parser = make_parser("image_sizes.py", repeats=5)
     parser.add_argument("--sizes", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5, help="epochs")
     parser.add_argument("--images", type=int, default=2000, help="images that the real transforms get")
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    record = surroundings("image_sizes.py", arguments)
+    record = surroundings(arguments)
     register_all_modules()
     recipe = load_recipe(RECIPE, None)
     content = json.loads(arguments.sizes.read_bytes())

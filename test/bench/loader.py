@@ -62,7 +62,7 @@ class Photos(Dataset):
 
 def main() -> None:
     arguments = parse_arguments("loader.py", repeats=8)
-    where = surroundings("loader.py", arguments)
+    where = surroundings(arguments)
     logging.disable(logging.WARNING)
     mmcv_ops.install()
     register_all_modules(init_default_scope=True)

@@ -144,51 +144,29 @@ const readStepSeconds = ({ dir }: JobFolder): number[] =>
     return event.type === 'step' && step.success ? [step.data.stepSeconds] : [];
   });
 
+type Moment = Exclude<keyof Sample, 'contender' | 'repeat' | 'load' | 'stepsLost'>;
+
+/** Parts of a recovery. */
+const parts: [name: string, from: Moment, to: Moment][] = [
+  ['kill to the end of the supervisor', 'killedAt', 'endedAt'],
+  ['to the next supervisor', 'endedAt', 'supervisedAt'],
+  ['to the first heartbeat of the rank', 'supervisedAt', 'rankAt'],
+  ['to the start of training', 'rankAt', 'startedAt'],
+  ['to the first step', 'startedAt', 'firstStepAt'],
+  ['kill to the first step', 'killedAt', 'firstStepAt'],
+];
+
 function summarizeContender(name: string, stepSeconds: number): Figure[] {
   const own = samples.filter(({ contender }) => contender === name);
-  const part = (what: string, from: (one: Sample) => number, to: (one: Sample) => number, target?: string) =>
-    summarize(
-      `${name}: ${what}`,
-      's',
-      own.map((one) => to(one) - from(one)),
-      target,
-    );
+  const beyond = own.map(({ killedAt, firstStepAt }) => firstStepAt - killedAt - stepSeconds);
   return [
-    part(
-      'kill to the end of the supervisor',
-      (one) => one.killedAt,
-      (one) => one.endedAt,
+    ...parts.map(([part, from, to]) =>
+      summarize(
+        `${name}: ${part}`,
+        's',
+        own.map((one) => one[to] - one[from]),
+      ),
     ),
-    part(
-      'to the next supervisor',
-      (one) => one.endedAt,
-      (one) => one.supervisedAt,
-    ),
-    part(
-      'to the first heartbeat of the rank',
-      (one) => one.supervisedAt,
-      (one) => one.rankAt,
-    ),
-    part(
-      'to the start of training',
-      (one) => one.rankAt,
-      (one) => one.startedAt,
-    ),
-    part(
-      'to the first step',
-      (one) => one.startedAt,
-      (one) => one.firstStepAt,
-    ),
-    part(
-      'kill to the first step',
-      (one) => one.killedAt,
-      (one) => one.firstStepAt,
-    ),
-    part(
-      'the same beyond the step',
-      (one) => one.killedAt + stepSeconds,
-      (one) => one.firstStepAt,
-      name === 'without' ? undefined : 'p95 <= 3',
-    ),
+    summarize(`${name}: the same beyond the step`, 's', beyond, name === 'without' ? null : 'p95 <= 3'),
   ];
 }

@@ -30,7 +30,7 @@ IMAGES = 12_000
 
 def main() -> None:
     arguments = parse_arguments("ready.py", repeats=5)
-    where = surroundings("ready.py", arguments)
+    where = surroundings(arguments)
     with tempfile.TemporaryDirectory(prefix="everswin-bench-") as made:
         folder = Path(made)
         spec = make_archives(folder, arguments.seed, IMAGES)

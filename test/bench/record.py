@@ -6,7 +6,9 @@ import math
 import os
 import platform
 import random
+import shlex
 import subprocess
+import sys
 import time
 from importlib import metadata
 from pathlib import Path
@@ -17,11 +19,16 @@ RESAMPLES = 2000
 
 
 def parse_arguments(program: str, repeats: int) -> argparse.Namespace:
+    return make_parser(program, repeats).parse_args()
+
+
+def make_parser(program: str, repeats: int) -> argparse.ArgumentParser:
+    """Returns a parser of the options that all benchmarks have."""
     parser = argparse.ArgumentParser(prog=program)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=repeats)
     parser.add_argument("--out", type=Path)
-    return parser.parse_args()
+    return parser
 
 
 def figure(name: str, unit: str, samples: list[float], target: str | None = None) -> dict[str, Any]:
@@ -63,13 +70,12 @@ def _intervals(one: dict[str, Any]) -> list[tuple[str, list[float]]]:
     return [("p50", one["p50Ci95"]), ("p95", one["p95Ci95"])]
 
 
-def surroundings(program: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def surroundings(arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns the environment of a benchmark. Call it before the measurement, because the load is part of it."""
-    command = f"PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/{program}"
-    command += f" --seed {arguments.seed} --repeats {arguments.repeats}"
+    typed = [Path(sys.argv[0]).name, *sys.argv[1:]]
     status = _git("status", "--porcelain").splitlines()
     return {
-        "command": f"{command} --out {arguments.out}" if arguments.out else command,
+        "command": f"PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/{shlex.join(typed)}",
         "seed": arguments.seed,
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": _git("rev-parse", "HEAD").strip(),

@@ -2,11 +2,11 @@
 
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/side_by_side.py --seed 1 --repeats 5
 
-Both run under torchrun with one rank (MMDetection without its launcher, which requires a GPU) and two loader workers, one after the other, in an order that alternates. SIGTERM,
-as a preempted machine sends it, ends them in the middle of an epoch, and the same command with `--resume` continues.
-everswin runs with the switch whose results are the same bits (`fewerSyncs`). By default, they train the demo on its own
-data. `--recipe`, `--prepared` (by prepare-dataset) and `--files` (the same images as files) select another training;
-its weights are random.
+Both run under torchrun with one rank and two loader workers, one after the other, in an order that alternates.
+MMDetection gets no launcher, which would require a GPU. SIGTERM, as a preempted machine sends it, ends them in the
+middle of an epoch, and the same command with `--resume` continues. everswin runs with the switch whose results are the
+same bits (`fewerSyncs`). By default, they train the demo on its own data. `--recipe`, `--prepared` (by prepare-dataset) and
+`--files` (the same images as files) select another training; its weights are random.
 """
 
 import argparse
@@ -20,17 +20,20 @@ import tempfile
 import time
 import zipfile
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from record import ROOT, figure, keep, print_figures, surroundings
+from memory import memory_maps
+from record import ROOT, figure, keep, make_parser, print_figures, surroundings
 from stock_config import DEMO
 from stock_hook import STEP_TIMES_FILE
 
 sys.path.append(str(ROOT / "trainer/tests"))
 
+from conftest import read_events
+
 from everswin_trainer.job.folder import Attempt, Job
-from everswin_trainer.job.progress import read_events
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.model.recipe import fingerprint, load_recipe
 from everswin_trainer.system.process_tree import find_by_environment, kill_processes
@@ -154,7 +157,7 @@ class Stock(Contender):
 
 def main() -> None:
     arguments = parse()
-    record = surroundings("side_by_side.py", arguments)
+    record = surroundings(arguments)
     with tempfile.TemporaryDirectory(prefix="everswin-bench-") as made:
         case = choose_case(arguments, Path(made))
         raw: dict[str, list[dict[str, Any]]] = {kind.name: [] for kind in (Everswin, Stock)}
@@ -171,10 +174,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="side_by_side.py")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path)
+    parser = make_parser("side_by_side.py", repeats=5)
     parser.add_argument("--recipe", type=Path, default=DEMO)
     parser.add_argument("--prepared", type=Path, help="data set that prepare-dataset wrote")
     parser.add_argument("--files", type=Path, help="its images and annotations as files in COCO's layout")
@@ -217,7 +217,7 @@ def measure(contender: Contender) -> Measured:
         wait_for_steps(contender, process, contender.case.stop_after)
         out.tree_mib, out.rank_mib = memory(contender.processes())
         times = [at for _, at in contender.steps()]
-        out.step_seconds = [after - before for before, after in zip(times[WARM_UP:], times[WARM_UP + 1 :], strict=False)]
+        out.step_seconds = [after - before for before, after in pairwise(times[WARM_UP:])]
         process.send_signal(signal.SIGTERM)
         process.wait(120)
         done = contender.steps()
@@ -244,12 +244,8 @@ def wait_for_steps(contender: Contender, process: subprocess.Popen[bytes], count
 
 def memory(pids: list[int]) -> tuple[float, float]:
     """Returns the memory of all processes, with shared pages counted once, and the largest resident size, in MiB."""
-    shares, resident = [], []
-    for pid in pids:
-        fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
-        shares.append(int(fields["Pss"].split()[0]) / 1024)
-        resident.append(int(fields["Rss"].split()[0]) / 1024)
-    return sum(shares), max(resident)
+    maps = [memory_maps(pid) for pid in pids]
+    return sum(one["Pss"] for one in maps), max(one["Rss"] for one in maps)
 
 
 def summarize(raw: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -267,8 +263,10 @@ def summarize(raw: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     }
     figures = []
     for name, unit in units.items():
-        figures += [figure(f"{kind}: {name}", unit, [one[name] for one in rows]) for kind, rows in
-                    (("everswin", ours), ("stock", stock))]
+        figures += [
+            figure(f"{kind}: {name}", unit, [one[name] for one in rows])
+            for kind, rows in (("everswin", ours), ("stock", stock))
+        ]
     ratios = [one["step_seconds"] / other["step_seconds"] for one, other in zip(ours, stock, strict=True)]
     return [*figures, figure("everswin / stock: median step of each pair", "", ratios, "<= 0.97")]
 

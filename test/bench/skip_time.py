@@ -81,7 +81,7 @@ def one_object(draw: random.Random) -> dict[str, Any]:
 
 def main() -> None:
     arguments = parse_arguments("skip_time.py", repeats=10)
-    where = surroundings("skip_time.py", arguments)
+    where = surroundings(arguments)
     logging.disable(logging.WARNING)
     mmcv_ops.install()
     register_all_modules(init_default_scope=True)

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from everswin_trainer.benchmark.coco_like import draw_dataset
-from everswin_trainer.benchmark.gpu_check_summary import Variant, answer, warm_up
+from everswin_trainer.benchmark.gpu_check_summary import STAGE, Variant, answer, warm_up
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.model.recipe import fingerprint, load_recipe
 from everswin_trainer.system.atomic_file import parse_object, read_json, write_json
@@ -25,9 +25,9 @@ PROVED = ("fewerSyncs", "sdpaAttention", "fusedAdamW", "channelsLast")
 # Switches that change the process, in which all variants are measured.
 OF_PROCESS = ("tf32", "expandableSegments")
 IMAGE_FILES = 64
+# Result of the ranks (gpu_check_rank.py).
+RESULT = "result.json"
 LOG_LINES = 40
-# Names of the files by which a rank reports (gpu_check_rank.py).
-STAGE, RESULT = "stage.json", "result.json"
 # Share of the time that is left for the profiles, which follow the alternating trainings.
 PROFILE_SHARE = 0.1
 # Most of the time that is kept for the compiled variant.

@@ -26,21 +26,19 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.benchmark.gpu_check_summary import profiled_steps
+from everswin_trainer.benchmark.gpu_check_summary import STAGE, profiled_steps
 from everswin_trainer.benchmark.gpu_trace import GpuTrace, read_trace
 from everswin_trainer.gpu.peak_flops import peak_flops
 from everswin_trainer.job.control import ControlFile
 from everswin_trainer.job.folder import Job
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, replace_non_finite
-from everswin_trainer.model.recipe import summarize
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.training.context import Context, add_arguments
+from everswin_trainer.training.mfu import precision_of
 
 BYTES_PER_MEBIBYTE = 1 << 20
 MILLISECONDS = 1e3
-# Name of the file next to the result in which the parent process finds the running training.
-STAGE = "stage.json"
 
 
 @dataclass(frozen=True)
@@ -370,7 +368,7 @@ def peak_flops_of(runner: Runner) -> float | None:
     """Returns the peak of this rank's GPU in the precision of the recipe; None if it is unknown, and on a CPU."""
     if not torch.cuda.is_available():
         return None
-    return peak_flops(torch.cuda.get_device_name(), summarize(runner.cfg)["precision"])
+    return peak_flops(torch.cuda.get_device_name(), precision_of(runner.cfg.optim_wrapper))
 
 
 def memory_in_use_mib(context: Context) -> float | None:

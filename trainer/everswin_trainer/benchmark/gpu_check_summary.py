@@ -14,6 +14,8 @@ MOST_WARM_UP = 20
 # Profiled steps per variant.
 PROFILED = 3
 TERA = 1e12
+# File next to the result in which a rank tells which training runs.
+STAGE = "stage.json"
 
 Training = dict[str, Any]
 

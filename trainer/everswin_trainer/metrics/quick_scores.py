@@ -1,6 +1,6 @@
 """Computes the twelve COCO scores with hotcoco, for the validation of each epoch: seconds instead of over a minute.
 
-Published scores come from pycocotools (coco_scores.py). Both agree to the last digits (docs/benchmarks.md).
+Published scores come from pycocotools (coco_scores.py). Both agree to the last digits (test/bench/README.md).
 """
 
 import warnings
