@@ -10,6 +10,7 @@ import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.
 import { waitingSignalName } from '../../../configs/names.ts';
 import { TrainerOwner, type Attempt } from '../../../configs/schema/index.ts';
 import { createFakeGpus, gpuUuid, type FakeGpus } from '../../helpers/fake-gpus.ts';
+import { killAll } from '../../helpers/kill-all.ts';
 import { clientOf, mockEnvironment } from '../../helpers/mock-environment.ts';
 import {
   createMiniRun,
@@ -167,7 +168,7 @@ test('the next training starts when all processes of the first are killed', asyn
   const { pid } = await owner(first);
   const tree = [pid, ...(await listDescendants(pid))];
   expect(tree.length).toBeGreaterThan(1);
-  for (const one of tree) process.kill(one, 'SIGKILL');
+  killAll(tree);
   const killedAt = Date.now() / 1000;
   await stepping(second);
   const started = (await readProgress(second.folder.train.progress)).find(({ type }) => type === 'started');

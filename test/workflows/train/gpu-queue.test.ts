@@ -14,6 +14,7 @@ import { startRun } from '../../../infra/client/start-run.ts';
 import { GpuSlots } from '../../../workers/gpu-slots.ts';
 import { createFakeGpus } from '../../helpers/fake-gpus.ts';
 import { createMiniRun, miniPlan } from '../../helpers/mini-run.ts';
+import { killAll } from '../../helpers/kill-all.ts';
 import { until } from '../../helpers/until.ts';
 import { aDetector, someMetrics } from '../../helpers/stub-activities.ts';
 import { freshInput, withControlWorker } from '../../helpers/workflow-env.ts';
@@ -78,8 +79,7 @@ test('GPU queue starts the waiting run when all processes of the holder are kill
     expect(await eventsOf(home, second)).toEqual([]);
 
     const pid = (await findLiveJob(runFolder(home, first.name).train))?.owner.pid ?? -1;
-    const tree = [pid, ...(await listDescendants(pid))];
-    for (const member of tree) process.kill(member, 'SIGKILL');
+    killAll([pid, ...(await listDescendants(pid))]);
     const killedAt = Date.now() / 1000;
     await stepping(home, second);
     const started = (await eventsOf(home, second)).find(({ type }) => type === 'started');

@@ -19,6 +19,7 @@ import { createMiniRun, miniPlan, type MiniRun } from '../../helpers/mini-run.ts
 import { startS3Server, type S3Server } from '../../helpers/s3-server.ts';
 import { freshInput, withControlWorker, withWorkers } from '../../helpers/workflow-env.ts';
 import { temporalAddress } from '../../helpers/temporal-address.ts';
+import { killAll } from '../../helpers/kill-all.ts';
 
 /** Returns the plan with its artifacts under a separate prefix. */
 const planIn = (prefix: string): RunPlan => {
@@ -71,12 +72,10 @@ async function startGpuWorker(address: string, { dependencies }: MiniRun) {
 /** Kills and deletes everything, without a signal handler or a last heartbeat. */
 async function destroy({ folder, dependencies }: MiniRun): Promise<void> {
   const job = await findLiveJob(folder.train);
-  for (const pid of (await readProgress(folder.train.progress)).flatMap((event) =>
+  const ranks = (await readProgress(folder.train.progress)).flatMap((event) =>
     event.type === 'started' ? event.pids : [],
-  )) {
-    process.kill(pid, 'SIGKILL');
-  }
-  if (job !== undefined) process.kill(job.owner.pid, 'SIGKILL');
+  );
+  killAll(job === undefined ? ranks : [...ranks, job.owner.pid]);
   await rm(dependencies.home, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
 

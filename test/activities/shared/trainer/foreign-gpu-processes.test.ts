@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { listForeignGpuProcesses } from '../../../../activities/shared/trainer/foreign-gpu-processes.ts';
 import { listDescendants } from '../../../../activities/shared/trainer/process-descendants.ts';
+import { killAll } from '../../../helpers/kill-all.ts';
 
 let bin: string;
 beforeEach(async () => {
@@ -42,7 +43,7 @@ test('descendants of the supervisor are not listed', async () => {
     await nvidiaSmi([pid, ...below, 4711].map((one) => `echo "${one}, python, 1"`).join('\n'));
     expect(await list(pid)).toEqual(['python (pid 4711, 1 MiB)']);
   } finally {
-    for (const below of await listDescendants(shell.pid ?? -1)) process.kill(below, 'SIGKILL');
+    killAll(await listDescendants(shell.pid ?? -1));
     shell.kill('SIGKILL');
   }
 });
