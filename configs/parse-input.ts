@@ -100,7 +100,7 @@ const recipeSettings = [
   'precision',
 ].map(simplifyName);
 
-/** Objects with more fields are listed in docs/run-file.md. */
+/** Objects with more fields are listed in docs/reference/run-file.md. */
 const mostListed = 8;
 
 function formatUnknown({ parent, name, known }: UnknownField, schema: z.ZodType, raw: unknown): string {
@@ -110,7 +110,8 @@ function formatUnknown({ parent, name, known }: UnknownField, schema: z.ZodType,
     return `${field}: remove it, \`${similar}\` is set already`;
   const [place, other] = listFields(schema).filter((one) => one.name === name);
   if (place !== undefined && other === undefined) return `${field}: did you mean \`${place.path}\`?`;
-  if (recipeSettings.includes(simplifyName(name))) return `${field}: it is part of the recipe (docs/recipes.md)`;
+  if (recipeSettings.includes(simplifyName(name)))
+    return `${field}: it is part of the recipe (docs/reference/recipes.md)`;
   return known.length > mostListed ? field : `${field}: expected one of ${known.join(', ')}`;
 }
 

@@ -1,6 +1,6 @@
 /** All paths on disk. Pure string functions, so workflows may import them too. */
 
-/** Returns the paths of a job folder: the trainer or the test (docs/trainer-contract.md). */
+/** Returns the paths of a job folder: the trainer or the test (docs/reference/trainer-contract.md). */
 export const jobFolder = (dir: string) => ({
   dir,
   owner: `${dir}/owner.json`,

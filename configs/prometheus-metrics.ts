@@ -1,4 +1,4 @@
-/** Prometheus metrics of the workers, in addition to those of the Temporal SDK. docs/monitoring.md lists them from here. */
+/** Prometheus metrics of the workers, in addition to those of the Temporal SDK. docs/reference/metrics.md lists them. */
 
 /** Trainings that a GPU worker watches. Labels: `run` and `recipe`. */
 export const trainingMetrics = {

@@ -99,7 +99,7 @@ function loadSettings(): ReturnType<typeof loadClientConnectConfig> {
 
 const invalid = (problem: string): Error =>
   new Error(
-    `The Temporal settings are invalid: ${problem}. Correct the variables TEMPORAL_… or temporal.toml (docs/deploy.md).`,
+    `The Temporal settings are invalid: ${problem}. Correct the variables TEMPORAL_… or temporal.toml (docs/how-to/deploy.md).`,
   );
 
 /** Checks files whose faults a TLS library reports without naming them. */

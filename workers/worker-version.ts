@@ -1,4 +1,4 @@
-/** Temporal's Worker Versioning (docs/upgrade.md): a run moves to the current version of the workers, unless it is pinned. */
+/** Temporal's Worker Versioning (docs/how-to/upgrade.md): a run moves to the current version, unless it is pinned. */
 import type { Client } from '@temporalio/client';
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import type { WorkerOptions } from '@temporalio/worker';

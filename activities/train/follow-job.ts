@@ -99,7 +99,7 @@ async function handleCancellation(watch: JobWatch, drains: boolean): Promise<Job
   await requestStop(owner);
   const outcome = await watchJob(watch, neverAborted);
   if (details?.cancelRequested) return outcome;
-  // Temporal recognizes a cancellation by this error only, not by that of a killed child (docs/decisions/0001).
+  // Temporal recognizes a cancellation by this error only, not that of a killed child (docs/explanation/decisions/0001).
   throw cancellationSignal.reason;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Files of a job: what workers and the trainer write for each other. `npm run contract` turns these schemas into
- * trainer/contract/*.schema.json and the field tables of docs/trainer-contract.md.
+ * trainer/contract/*.schema.json and the field tables of docs/reference/trainer-contract.md.
  */
 import { z } from 'zod';
 import { CheckpointPolicy } from './input.ts';
@@ -52,13 +52,13 @@ export const TrainerPlan = z.looseObject({
   checkpoint: z.looseObject({
     everyMinutes: CheckpointPolicy.shape.everyMinutes
       .unwrap()
-      .describe('Minutes between two checkpoints, or `auto` (docs/operations.md).'),
+      .describe('Minutes between two checkpoints, or `auto` (docs/how-to/operations.md).'),
     keepLast: CheckpointPolicy.shape.keepLast.unwrap().describe('Number of newest checkpoints that are kept.'),
     milestones: CheckpointPolicy.shape.milestones.describe(
       'Epochs whose checkpoint is kept forever; by default those at which the learning rate falls.',
     ),
   }),
-  speed: SpeedSwitches.describe('Switches that make training faster (docs/recipes.md).'),
+  speed: SpeedSwitches.describe('Switches that make training faster (docs/reference/recipes.md).'),
 });
 export type TrainerPlan = z.infer<typeof TrainerPlan>;
 
@@ -232,7 +232,7 @@ export const TrainerEvent = z.discriminatedUnion('type', [
       .number()
       .nullish()
       .describe(
-        'Model FLOPs utilization, 0 to 1 (docs/monitoring.md); null on a CPU or if unknown, absent in old records.',
+        'Model FLOPs utilization, 0 to 1 (docs/reference/metrics.md); null on a CPU or if unknown, absent in old records.',
       ),
     etaSeconds: z.number().nullable().describe('Estimated time to the end of training.'),
     memoryMb: z.number().nullable().describe('Peak GPU memory of this rank, in MiB; null on a CPU.'),

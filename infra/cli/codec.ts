@@ -16,7 +16,9 @@ export async function codec({ address, port, ui }: CodecOptions): Promise<void> 
   const found = await findServer(address);
   const { keys = new Map() } = found;
   if (keys.size === 0)
-    throw new Error('There is no encryption key. Set EVERSWIN_ENCRYPTION_KEYS as for the workers (docs/deploy.md).');
+    throw new Error(
+      'There is no encryption key. Set EVERSWIN_ENCRYPTION_KEYS as for the workers (docs/how-to/deploy.md).',
+    );
   const configured = readCodecToken();
   const token = configured ?? randomBytes(24).toString('base64url');
   const uiUrl = ui ?? found.uiUrl;

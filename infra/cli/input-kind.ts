@@ -5,7 +5,7 @@ const kinds: { fields: string[]; kind?: InputKind; name: string; remedy: string 
   {
     fields: ['images', 'annotations', 'categories'],
     name: 'a COCO annotation file',
-    remedy: 'A run file names it: docs/data.md.',
+    remedy: 'A run file names it: docs/how-to/own-data.md.',
   },
   {
     fields: ['planHash', 'runId'],

@@ -75,7 +75,7 @@ async function readInput<T>(file: string, { kind, parse, findUnknown, runOf }: I
     ...(foreign === undefined ? [] : [`catalog: ${foreign}`]),
   ];
   if (parsed.ok && problems.length === 0) return parsed.input;
-  throw new Error(`${inputRefusal(problems, file)}\ndocs/run-file.md describes all fields.`);
+  throw new Error(`${inputRefusal(problems, file)}\ndocs/reference/run-file.md describes all fields.`);
 }
 
 async function readBytes(file: string): Promise<Buffer> {

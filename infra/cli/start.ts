@@ -75,7 +75,7 @@ async function requireCurrentVersion(client: Client): Promise<WorkerDeploymentVe
   const current = await readCurrentVersion(client);
   if (current !== undefined) return current;
   throw new Error(
-    'No version of the workers is current, so the run cannot be pinned. Start it without --pinned, or give the workers a version (docs/upgrade.md).',
+    'No version of the workers is current, so the run cannot be pinned. Start it without --pinned, or give the workers a version (docs/how-to/upgrade.md).',
   );
 }
 

@@ -1,4 +1,4 @@
-/** Exit codes of every command. `everswin --help` and docs/commands.md list them. */
+/** Exit codes of every command. `everswin --help` and docs/reference/commands.md list them. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
 /** An argument that the command cannot use. The program exits with 2. */

@@ -5,17 +5,17 @@ import { projectRoot } from '../helpers/project.ts';
 
 /** Returns the sections of the page by their `## Code` heading. */
 async function readErrorPage(): Promise<Map<string, string>> {
-  const page = await readFile(`${projectRoot}/docs/errors.md`, 'utf8');
+  const page = await readFile(`${projectRoot}/docs/reference/errors.md`, 'utf8');
   const sections = page.split(/^## /m).slice(1);
   return new Map(sections.map((section) => [section.slice(0, section.indexOf('\n')).trim(), section]));
 }
 
-test('docs/errors.md lists exactly the codes of the catalogue', async () => {
+test('docs/reference/errors.md lists exactly the codes of the catalogue', async () => {
   const page = await readErrorPage();
   expect([...page.keys()].sort()).toEqual(Object.keys(errorCatalogue).sort());
 });
 
-test('docs/errors.md has the meaning, next step and retry of every code', async () => {
+test('docs/reference/errors.md has the meaning, next step and retry of every code', async () => {
   const page = await readErrorPage();
   for (const [code, { meaning, nextStep, retryable }] of Object.entries(errorCatalogue)) {
     const section = page.get(code) ?? '';

@@ -6,7 +6,7 @@ import { projectRoot } from '../helpers/project.ts';
 /** Prettier pads the columns of tables. */
 const squeeze = (page: string): string => page.replaceAll(/ +/g, ' ').replaceAll(/-{3,}/g, '---');
 
-test('docs/failures.md matches configs/failures.json', async () => {
-  const page = await readFile(`${projectRoot}/docs/failures.md`, 'utf8');
+test('docs/reference/failures.md matches configs/failures.json', async () => {
+  const page = await readFile(`${projectRoot}/docs/reference/failures.md`, 'utf8');
   expect(squeeze(page)).toBe(squeeze(renderFailuresPage()));
 });

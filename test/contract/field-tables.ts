@@ -1,4 +1,4 @@
-/** Field tables of docs/trainer-contract.md, between `<!-- fields: NAME -->` and `<!-- end -->`. */
+/** Field tables of docs/reference/trainer-contract.md, between `<!-- fields: NAME -->` and `<!-- end -->`. */
 import { contract, JsonSchema, toJsonSchema } from './contract.ts';
 
 const marker = /(<!-- fields: ([a-z-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
@@ -7,7 +7,7 @@ const marker = /(<!-- fields: ([a-z-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
 export const fillFieldTables = (page: string): string =>
   page.replace(marker, (_, begin: string, name: string, end: string) => {
     const part = contract[name];
-    if (part === undefined) throw new Error(`docs/trainer-contract.md: no schema is named ${name}`);
+    if (part === undefined) throw new Error(`docs/reference/trainer-contract.md: no schema is named ${name}`);
     return `${begin}\n${formatTables(JsonSchema.parse(toJsonSchema(part)))}\n\n${end}`;
   });
 

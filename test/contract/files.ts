@@ -7,10 +7,10 @@ import { fillMetricTables } from './metric-tables.ts';
 import { fillInputTables, inputs, toInputSchema } from './input-schemas.ts';
 
 export const contractFolder = projectFile('trainer/contract');
-const contractPage = projectFile('docs/trainer-contract.md');
+const contractPage = projectFile('docs/reference/trainer-contract.md');
 export const inputSchemaFolder = projectFile('configs/schema');
-const monitoringPage = projectFile('docs/monitoring.md');
-const inputPage = projectFile('docs/run-file.md');
+const monitoringPage = projectFile('docs/reference/metrics.md');
+const inputPage = projectFile('docs/reference/run-file.md');
 /** Options of .prettierrc; prettier finds none for a text without a file. */
 const style = { printWidth: 120, singleQuote: true };
 

@@ -1,4 +1,4 @@
-/** JSON Schemas of the inputs, configs/schema/<kind>.schema.json, and the field tables of docs/run-file.md. */
+/** JSON Schemas of the inputs, configs/schema/<kind>.schema.json, and the field tables of docs/reference/run-file.md. */
 import { z } from 'zod';
 import { formatExpected, withKind } from '../../configs/schema/expected-values.ts';
 import { listFields } from '../../configs/schema/field-index.ts';
@@ -23,7 +23,7 @@ const marker = /(<!-- fields: ([a-z-]+) -->\n)[\s\S]*?(<!-- end -->)/g;
 export const fillInputTables = (page: string): string =>
   page.replace(marker, (_, begin: string, name: string, end: string) => {
     const input = inputs[name];
-    if (input === undefined) throw new Error(`docs/run-file.md: no input is named ${name}`);
+    if (input === undefined) throw new Error(`docs/reference/run-file.md: no input is named ${name}`);
     return `${begin}\n${formatTable(input.schema, name)}\n\n${end}`;
   });
 

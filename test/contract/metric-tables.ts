@@ -1,4 +1,4 @@
-/** Tables of docs/monitoring.md, between `<!-- metrics: GROUP -->` and `<!-- end -->`. */
+/** Tables of docs/reference/metrics.md, between `<!-- metrics: GROUP -->` and `<!-- end -->`. */
 import {
   attemptsMetric,
   diskMetrics,
@@ -26,7 +26,7 @@ const marker = /(<!-- metrics: ([a-z]+) -->\n)[\s\S]*?(<!-- end -->)/g;
 export const fillMetricTables = (page: string): string =>
   page.replace(marker, (_, begin: string, name: string, end: string) => {
     const group = groups[name];
-    if (group === undefined) throw new Error(`docs/monitoring.md: no group of metrics is named ${name}`);
+    if (group === undefined) throw new Error(`docs/reference/metrics.md: no group of metrics is named ${name}`);
     const rows = Object.entries(group).map(([metric, help]) => `| \`${metric}\` | ${help} |`);
     return `${begin}\n${['| metric | meaning |', '| --- | --- |', ...rows].join('\n')}\n\n${end}`;
   });

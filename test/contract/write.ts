@@ -1,4 +1,4 @@
-/** Writes all generated files, such as trainer/contract and docs/commands.md: `npm run contract`. */
+/** Writes all generated files, such as trainer/contract and docs/reference/commands.md: `npm run contract`. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { commandsPage, generateCommandsPage } from '../docs/commands-page.ts';
 import { contractFolder, generateContract, generateInputFiles } from './files.ts';

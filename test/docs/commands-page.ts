@@ -1,11 +1,11 @@
-/** docs/commands.md, generated from the definitions of the commands. */
+/** docs/reference/commands.md, generated from the definitions of the commands. */
 import type { Argument, CommandUnknownOpts, Option } from '@commander-js/extra-typings';
 import { format } from 'prettier';
 import { createProgram } from '../../infra/cli/program.ts';
 import { exitCodes } from '../../infra/terminal/program.ts';
 import { projectFile } from '../../workers/env.ts';
 
-export const commandsPage = projectFile('docs/commands.md');
+export const commandsPage = projectFile('docs/reference/commands.md');
 
 const intro = `# Commands
 
@@ -17,7 +17,7 @@ relative to the folder in which you type the command. \`everswin --help\` lists 
 
 A command that needs a Temporal server uses \`--address\`, otherwise \`TEMPORAL_ADDRESS\`, otherwise the stack that
 \`everswin up\` runs from this folder, otherwise the default profile of Temporal's \`temporal.toml\`. It never uses a
-server that you did not name or start. TLS, API key and namespace: [deploy.md](deploy.md#connect-to-a-temporal-server).`;
+server that you did not name or start. TLS, API key and namespace: [deploy.md](../how-to/deploy.md#connect-to-a-temporal-server).`;
 
 const exitCodesSection = `## Exit codes
 
@@ -28,7 +28,7 @@ const exitCodesSection = `## Exit codes
 | ${exitCodes.usage} | wrong usage: unknown command or option, missing or invalid argument |
 | ${exitCodes.interrupted} | interrupted with Ctrl-C |`;
 
-/** Returns docs/commands.md: an overview, then each command with its arguments, options and examples. */
+/** Returns docs/reference/commands.md: an overview, then each command with its arguments, options and examples. */
 export async function generateCommandsPage(): Promise<string> {
   const commands = getSubcommands(createProgram());
   const groups = [...new Set(commands.map((command) => command.helpGroup()))].map((heading) => ({

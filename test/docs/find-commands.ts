@@ -14,7 +14,7 @@ const startOfText = /^(?:everswin (?:needs |installs |training report|comparison
 
 /** Finds the commands in the bash blocks and code spans of a Markdown page. */
 export function findInMarkdown(page: string): NamedCommand[] {
-  const fence = /^```(\w*)\n([\s\S]*?)^```$/gm;
+  const fence = /^ *```(\w*)\n([\s\S]*?)^ *```$/gm;
   const scripts = [...page.matchAll(fence)].flatMap(([, language, script = '']) =>
     language === 'bash' ? [script] : [],
   );

@@ -1,16 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { projectFile } from '../../workers/env.ts';
 import { findProblem } from './check-command.ts';
 import { findInMarkdown, findInSource, type NamedCommand } from './find-commands.ts';
-
-/** Returns the files of a folder, below it too, with these endings. */
-const listFiles = async (folder: string, endings: RegExp): Promise<string[]> =>
-  (await readdir(projectFile(folder), { recursive: true }))
-    .filter((name) => endings.test(name))
-    .map((name) => `${folder}/${name}`);
-
-const readPage = (path: string): Promise<string> => readFile(projectFile(path), 'utf8');
+import { docsPages, listFiles, readPage } from './pages.ts';
 
 const listProblems = (commands: NamedCommand[]): string[] =>
   commands.flatMap((command) => {
@@ -18,26 +9,23 @@ const listProblems = (commands: NamedCommand[]): string[] =>
     return problem === undefined ? [] : [`${command.text}: ${problem}`];
   });
 
-describe('commands in the documentation can be typed', async () => {
-  test.each(['README.md', 'AGENTS.md', 'test/bench/README.md', ...(await listFiles('docs', /\.md$/))])(
-    '%s',
-    async (path) => {
-      expect(listProblems(findInMarkdown(await readPage(path)))).toEqual([]);
-    },
-  );
+describe('commands in the documentation can be typed', () => {
+  test.each(['README.md', 'AGENTS.md', 'test/bench/README.md', ...docsPages])('%s', (path) => {
+    expect(listProblems(findInMarkdown(readPage(path)))).toEqual([]);
+  });
 
-  test('newest section of CHANGELOG.md', async () => {
-    const [, newest = ''] = (await readPage('CHANGELOG.md')).split(/^## /m);
+  test('newest section of CHANGELOG.md', () => {
+    const [, newest = ''] = readPage('CHANGELOG.md').split(/^## /m);
     expect(listProblems(findInMarkdown(newest))).toEqual([]);
   });
 });
 
 test.each(['configs', 'activities', 'workflows', 'workers', 'infra'])(
   'commands in messages and comments of %s can be typed',
-  async (folder) => {
+  (folder) => {
     const problems = [];
-    for (const path of await listFiles(folder, /\.(ts|mjs|json)$/)) {
-      problems.push(...listProblems(findInSource(await readPage(path))).map((problem) => `${path}: ${problem}`));
+    for (const path of listFiles(folder, /\.(ts|mjs|json)$/)) {
+      problems.push(...listProblems(findInSource(readPage(path))).map((problem) => `${path}: ${problem}`));
     }
     expect(problems).toEqual([]);
   },

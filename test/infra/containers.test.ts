@@ -14,7 +14,7 @@ const checkCommand = (argv: readonly string[]) => findProblem({ text: `everswin 
 /** Fails for a variable that neither everswin nor a library reads. */
 function checkVariables(names: string[]): void {
   const known =
-    readFileSync(projectFile('workers/env.ts'), 'utf8') + readFileSync(projectFile('docs/deploy.md'), 'utf8');
+    readFileSync(projectFile('workers/env.ts'), 'utf8') + readFileSync(projectFile('docs/how-to/deploy.md'), 'utf8');
   const unknown = names.filter((name) => !known.includes(name) && !/^(AWS_\w+|HOME|NVIDIA_\w+)$/.test(name));
   expect(unknown).toEqual([]);
 }

@@ -34,9 +34,11 @@ describe.skipIf(!hasPromtool)(title, () => {
   });
 });
 
-test('docs/monitoring.md and the tests of the alerts name every alert', async () => {
+test('docs/reference/metrics.md and the tests of the alerts name every alert', async () => {
   const alerts = [...(await read('infra/monitoring/alerts.yml')).matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
-  const documented = [...(await read('docs/monitoring.md')).matchAll(/^\| `(Everswin\w+)`/gm)].map(([, name]) => name);
+  const documented = [...(await read('docs/reference/metrics.md')).matchAll(/^\| `(Everswin\w+)`/gm)].map(
+    ([, name]) => name,
+  );
   expect(documented.sort()).toEqual(alerts.toSorted());
   const fired = [...(await read('infra/monitoring/alerts.test.yml')).matchAll(/alertname="(\w+)"/g)].map(
     ([, name]) => name,

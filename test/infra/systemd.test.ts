@@ -39,7 +39,7 @@ test.each(units)('%s runs as its own user, restarts, and starts the worker itsel
 test('everswin.env sets variables that the workers read and the documentation describes', () => {
   const lines = readFileSync(projectFile('infra/systemd/everswin.env'), 'utf8').split('\n');
   const names = lines.flatMap((line) => /^#?([A-Z]\w+)=/.exec(line)?.slice(1) ?? []);
-  const documented = ['deploy', 'monitoring']
+  const documented = ['how-to/deploy', 'reference/metrics']
     .map((page) => readFileSync(projectFile(`docs/${page}.md`), 'utf8'))
     .join();
   expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(documented))).toEqual([]);

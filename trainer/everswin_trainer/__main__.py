@@ -1,4 +1,4 @@
-"""`python -m everswin_trainer COMMAND …` (docs/trainer-contract.md). Imports only what the command needs."""
+"""`python -m everswin_trainer COMMAND …` (docs/reference/trainer-contract.md). Imports only what the command needs."""
 
 import importlib
 import sys

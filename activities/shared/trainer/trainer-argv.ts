@@ -36,7 +36,7 @@ export interface TorchrunRendezvous {
   here?: { address: string; isLeader: boolean };
 }
 
-/** Builds the torchrun command line of a training (docs/trainer-contract.md). */
+/** Builds the torchrun command line of a training (docs/reference/trainer-contract.md). */
 export const trainArgv = (
   plan: RunPlan,
   files: TrainerFiles & { weights: string; resume: ResumeFrom | undefined; until?: number },

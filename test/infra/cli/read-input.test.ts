@@ -68,7 +68,7 @@ test.each<[what: string, change: object, ...problems: string[]]>([
   [
     'a setting of the recipe',
     { optimizer: {} },
-    'unknown field `optimizer`: it is part of the recipe (docs/recipes.md)',
+    'unknown field `optimizer`: it is part of the recipe (docs/reference/recipes.md)',
   ],
   ['a field twice', { Epochs: 3 }, 'unknown field `Epochs`: remove it, `epochs` is set already'],
   [

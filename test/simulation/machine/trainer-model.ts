@@ -1,5 +1,5 @@
 /**
- * Model of the trainer: its supervisor and one process for all ranks. It follows docs/trainer-contract.md, so that the
+ * Model of the trainer: its supervisor and one process for all ranks. It follows docs/reference/trainer-contract.md, so that the
  * real activities start, adopt, watch and stop it.
  */
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** Verifies cancellation on the pinned SDK and server. The findings are in docs/decisions/0001-cancellation.md. */
+/** Verifies cancellation on the pinned SDK and server. The findings are in docs/explanation/decisions/0001-cancellation.md. */
 import '../../helpers/quiet-runtime.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';

@@ -48,7 +48,7 @@ class DatasetSpec:
 
     @classmethod
     def load(cls, path: Path) -> "DatasetSpec":
-        """Parses a file as docs/trainer-contract.md specifies it. Raises ValueError."""
+        """Parses a file as docs/reference/trainer-contract.md specifies it. Raises ValueError."""
         raw = json.loads(path.read_bytes())
         try:
             archives = {

@@ -1,7 +1,7 @@
 """Checks whether local files can be the archives and annotations of a data set, before anything is copied or read.
 
-`python -m everswin_trainer inspect-archives --spec SPEC --out ANSWER` (docs/trainer-contract.md) reads only the
-directories of archives and the first bytes of other files, so that the dry run can name a wrong file.
+`python -m everswin_trainer inspect-archives --spec SPEC --out ANSWER` (docs/reference/trainer-contract.md) reads only
+the directories of archives and the first bytes of other files, so that the dry run can name a wrong file.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Prepares a data set for training: checks archives, images and annotations, and writes an index of image locations.
 
-`python -m everswin_trainer prepare-dataset --spec SPEC --into FOLDER --out ANSWER` (docs/trainer-contract.md). It
-extracts images only on request and creates FOLDER atomically. It needs only Python, and OpenCV for the images that it
-decodes.
+`python -m everswin_trainer prepare-dataset --spec SPEC --into FOLDER --out ANSWER` (see
+docs/reference/trainer-contract.md). It extracts images only on request and creates FOLDER atomically. It needs only
+Python, and OpenCV for the images that it decodes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Writes a trained detector as a folder that MMDetection loads without this project (docs/trainer-contract.md)."""
+"""Writes a detector as a folder that MMDetection loads without this project (docs/reference/trainer-contract.md)."""
 
 import argparse
 import fcntl

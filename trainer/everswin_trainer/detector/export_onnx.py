@@ -1,4 +1,4 @@
-"""Exports a detector as ONNX, and compares it with MMDetection (docs/trainer-contract.md)."""
+"""Exports a detector as ONNX, and compares it with MMDetection (docs/reference/trainer-contract.md)."""
 
 import argparse
 import json

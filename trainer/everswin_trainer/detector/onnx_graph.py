@@ -1,8 +1,8 @@
 """Cascade Mask R-CNN as one graph that ONNX can express.
 
-MMDetection's own forward cannot be exported (docs/detector.md). This graph calls the same layers, and replaces what
-depends on data: it pools from every level and selects afterwards, and leaves masks in their boxes. Swin's window masks
-are constants of the trace, so a graph is valid for one input size.
+MMDetection's own forward cannot be exported (docs/how-to/use-the-weights.md). This graph calls the same layers, and
+replaces what depends on data: it pools from every level and selects afterwards, and leaves masks in their boxes.
+Swin's window masks are constants of the trace, so a graph is valid for one input size.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Predicts images with a detector's folder: COCO results and pictures (docs/trainer-contract.md)."""
+"""Predicts images with a detector's folder: COCO results and pictures (docs/reference/trainer-contract.md)."""
 
 import argparse
 import json

@@ -1,6 +1,6 @@
 """Runs one rank of the final test: computes detections of a checkpoint or of a converted detector, then COCO scores.
 
-See docs/trainer-contract.md.
+See docs/reference/trainer-contract.md.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Waits for the GPUs that a job requests; waiting.json lists their holders (docs/trainer-contract.md)."""
+"""Waits for the GPUs that a job requests; waiting.json lists their holders (docs/reference/trainer-contract.md)."""
 
 import argparse
 import os

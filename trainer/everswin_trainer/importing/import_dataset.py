@@ -1,7 +1,8 @@
 """Imports a data set that another program exported: finds annotations and images, splits, checks, and draws a preview.
 
-`python -m everswin_trainer import-dataset --source PATH --into FOLDER --out ANSWER` (docs/trainer-contract.md). Images
-stay where they are. FOLDER gets a picture, and the annotations of each split that differ from those of the export.
+`python -m everswin_trainer import-dataset --source PATH --into FOLDER --out ANSWER` (see
+docs/reference/trainer-contract.md). Images stay where they are. FOLDER gets a picture, and the annotations of each
+split that differ from those of the export.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Reads control.json, through which the worker controls a running trainer (docs/trainer-contract.md)."""
+"""Reads control.json, through which the worker controls a running trainer (docs/reference/trainer-contract.md)."""
 
 from contextlib import suppress
 from dataclasses import dataclass

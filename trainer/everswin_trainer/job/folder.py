@@ -1,4 +1,4 @@
-"""A job: one folder that one process tree writes, with its file names and owner (docs/trainer-contract.md)."""
+"""A job: one folder that one process tree writes, with file names and owner (docs/reference/trainer-contract.md)."""
 
 import json
 import os

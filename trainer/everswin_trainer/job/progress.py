@@ -1,4 +1,4 @@
-"""Writes and reads progress.jsonl: events of all attempts, one JSON object per line (docs/trainer-contract.md)."""
+"""Writes and reads progress.jsonl: events of all attempts, one object per line (docs/reference/trainer-contract.md)."""
 
 import errno
 import math

@@ -32,7 +32,7 @@ FILE_FAULT_SIGNALS = {
 
 
 def main(argv: list[str]) -> int:
-    """Writes the answer to --out (docs/trainer-contract.md). Returns 0 whether the file is accepted or refused."""
+    """Writes the answer to --out (docs/reference/trainer-contract.md). Returns 0 also for a refused file."""
     arguments = parse(argv)
     network = isolate_network()
     drop_credentials()

@@ -1,4 +1,4 @@
-"""Measures the model FLOPs utilization (MFU): the share of a GPU's peak that the model uses (docs/monitoring.md)."""
+"""Measures the model FLOPs utilization (MFU): share of a GPU's peak that a model uses (docs/reference/metrics.md)."""
 
 import torch
 from mmengine.config import ConfigDict

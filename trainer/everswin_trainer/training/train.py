@@ -1,4 +1,4 @@
-"""Runs one rank of MMDetection training (docs/trainer-contract.md)."""
+"""Runs one rank of MMDetection training (docs/reference/trainer-contract.md)."""
 
 import argparse
 import os
