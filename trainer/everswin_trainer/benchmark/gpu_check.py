@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +29,8 @@ IMAGE_FILES = 64
 # Result of the ranks (gpu_check_rank.py).
 RESULT = "result.json"
 LOG_LINES = 40
+# Part of the line in which torchrun reports that a rank failed, after the lines of the rank.
+LAUNCHER_REPORT = "torch/distributed/elastic/multiprocessing/api.py"
 # Share of the time that is left for the profiles, which follow the alternating trainings.
 PROFILE_SHARE = 0.1
 # Most of the time that is kept for the compiled variant.
@@ -173,7 +176,8 @@ def measure(arguments: argparse.Namespace, folder: Path, ends_at: float) -> str 
             process.wait()
     if stopped or process.returncode == 0:
         return stopped
-    lines = (folder / "log").read_text(errors="replace").splitlines()
+    log = (folder / "log").read_text(errors="replace").splitlines()
+    lines = list(takewhile(lambda line: LAUNCHER_REPORT not in line, log))
     return f"the ranks ended with code {process.returncode}:\n" + "\n".join(lines[-LOG_LINES:])
 
 

@@ -35,7 +35,6 @@ from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.progress import Progress, replace_non_finite
 from everswin_trainer.system.atomic_file import write_json
 from everswin_trainer.training.context import Context, add_arguments
-from everswin_trainer.training.mfu import precision_of
 
 BYTES_PER_MEBIBYTE = 1 << 20
 MILLISECONDS = 1e3
@@ -368,6 +367,9 @@ def peak_flops_of(runner: Runner) -> float | None:
     """Returns the peak of this rank's GPU in the precision of the recipe; None if it is unknown, and on a CPU."""
     if not torch.cuda.is_available():
         return None
+    # Imports MMDetection, for which the context installed the operations.
+    from everswin_trainer.training.mfu import precision_of
+
     return peak_flops(torch.cuda.get_device_name(), precision_of(runner.cfg.optim_wrapper))
 
 
