@@ -127,7 +127,7 @@ test('a training survives two upgrades with equal weights, and each attempt reco
   await stopHere('SIGKILL');
   const stopAfter = await startVersion(names.after, after);
   const epoch = await restartTrainer();
-  await handle.executeUpdate(updateNames.stopAfterEpoch, { args: [epoch + 1, 'a test'] });
+  await handle.executeUpdate(updateNames.stopAfterEpoch, { args: [epoch + 5, 'a test'] });
   await handle.result();
   const { attempts } = await statusOf();
   const { versioningInfo } = (await handle.describe()).raw.workflowExecutionInfo ?? {};
