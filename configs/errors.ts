@@ -1,6 +1,6 @@
 /**
- * Catalogue of the errors that a run can end with. The code is the `type` of the ApplicationFailure.
- * docs/reference/errors.md describes every code, and a test compares the two in both directions.
+ * Catalogue of the errors that a run can end with. The code is the `type` of the ApplicationFailure. `npm run contract`
+ * writes docs/reference/errors.md from it.
  */
 interface ErrorEntry {
   /** Whether Temporal may retry the same call unchanged. */
@@ -196,7 +196,7 @@ export const errorCatalogue = {
     meaning:
       'A worker or a command cannot decrypt a payload: it lacks the key, has another key with the same id, or the payload was changed. The run waits and loses nothing.',
     nextStep:
-      'Give all workers and commands of the deployment the same keys (docs/how-to/deploy.md#encrypt-payloads), and restart the worker that the message is from.',
+      'Give all workers and commands of the deployment the same keys (docs/how-to/encrypt.md), and restart the worker that the message is from.',
   },
   UnexpectedResult: {
     retryable: false,

@@ -130,5 +130,5 @@ function parseJson(text: string): unknown {
 
 const invalid = (source: string, problem: string): Error =>
   new Error(
-    `The encryption keys of ${source} cannot be used: ${problem}. Expected ID:KEY entries with 32 random bytes in base64; create one: echo "k1:$(openssl rand -base64 32)" (docs/how-to/deploy.md).`,
+    `The encryption keys of ${source} cannot be used: ${problem}. Expected ID:KEY entries with 32 random bytes in base64; create one: echo "k1:$(openssl rand -base64 32)" (docs/how-to/encrypt.md).`,
   );

@@ -19,54 +19,81 @@ import { HostName, TrainerVersions, type CodeVersion, type Versions } from '../c
 
 const Address = z.string().regex(addressPattern, { error: ({ input }) => `${expectedAddress}, got "${input}"` });
 
-/** Environment variables of a worker. No other module reads process.env. */
-const WorkerEnv = z.object({
-  /** Without it, a command uses the stack of this folder. */
-  TEMPORAL_ADDRESS: Address.optional(),
-  TEMPORAL_PROFILE: z.string().optional(),
-  TEMPORAL_CONFIG_FILE: z.string().optional(),
-  /** The SDK reads any other text as false, and would send an API key without TLS. */
-  TEMPORAL_TLS: z.enum(['true', 'false', '1', '0']).optional(),
-  /** Version of the workers for Temporal's Worker Versioning, which is off without it. */
-  TEMPORAL_WORKER_BUILD_ID: z.string().optional(),
-  /** Name of their Worker Deployment; the name of the deployment without it. */
-  TEMPORAL_DEPLOYMENT_NAME: z.string().optional(),
-  /** Address of the Temporal UI of a server other than the embedded stack, for links. */
-  EVERSWIN_UI_URL: z.url({ protocol: /^https?$/ }).optional(),
-  /** Name of this deployment, the same for its workers and commands (configs/deployment.ts). */
+/** Environment variables of workers and commands. No other module reads process.env. docs/reference/environment.md lists them. */
+export const WorkerEnv = z.object({
+  TEMPORAL_ADDRESS: Address.optional().describe(
+    'Temporal server. Without it, a command uses the stack of this folder.',
+  ),
+  TEMPORAL_PROFILE: z.string().optional().describe('Profile of `temporal.toml`.'),
+  TEMPORAL_CONFIG_FILE: z.string().optional().describe('Path of `temporal.toml`.'),
+  // The SDK reads any other text as false, and would send an API key without TLS.
+  TEMPORAL_TLS: z.enum(['true', 'false', '1', '0']).optional().describe('Whether to use TLS.'),
+  TEMPORAL_WORKER_BUILD_ID: z
+    .string()
+    .optional()
+    .describe("Version of the workers for Temporal's Worker Versioning, which is off without it."),
+  TEMPORAL_DEPLOYMENT_NAME: z
+    .string()
+    .optional()
+    .describe('Name of the Worker Deployment. Without it, that of the deployment.'),
+  EVERSWIN_UI_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Address of the Temporal UI of a server other than the embedded stack, for links.'),
   EVERSWIN_DEPLOYMENT: z
     .string()
     .max(40)
     .regex(deploymentPattern, 'Expected lower-case words and digits, joined by hyphens, without the word gpu')
-    .default(defaultDeployment),
-  /** Format of a worker's log: text on standard error, or JSON lines on standard output. */
-  EVERSWIN_LOG_FORMAT: z.enum(['text', 'json']).default('text'),
-  EVERSWIN_HOME: z.string().default(`${import.meta.dirname}/../.everswin`),
-  /** Address of the miniature COCO, which the embedded stack serves. */
-  EVERSWIN_DEMO_URL: z.url().optional(),
-  /** Address of the page server of the embedded stack. */
-  EVERSWIN_PAGES_URL: z.url().optional(),
-  /** Artifact store whose model registry the pages show: `local` or `s3://BUCKET/PREFIX`. */
-  EVERSWIN_MODELS_STORE: z.string().default('local'),
-  /** Address at which the control worker serves Prometheus metrics; without it, nowhere. */
-  EVERSWIN_CONTROL_METRICS_ADDRESS: Address.optional(),
-  /** Address at which the GPU worker serves Prometheus metrics; without it, nowhere. */
-  EVERSWIN_GPU_METRICS_ADDRESS: Address.optional(),
-  /** Folder of the GPU leases, shared by all workers of the machine. */
-  EVERSWIN_GPU_FOLDER: z.string().optional(),
-  /** Name of this machine in run files, the same for all its workers. Adds a task queue for this machine. */
-  EVERSWIN_HOST: HostName.optional(),
-  /** Address at which other machines can reach this one. */
-  EVERSWIN_HOST_ADDRESS: z.string().min(1).default(hostname()),
-  /** Number of nodes on which `srun` starts trainings; set on the first node of a Slurm allocation. */
-  EVERSWIN_SLURM_NODES: z.coerce.number().int().min(1).optional(),
-  /** Additional srun options, separated by spaces. */
-  EVERSWIN_SRUN_OPTIONS: z.string().default(''),
-  /** GPU memory in MiB that other processes may use. */
-  EVERSWIN_FOREIGN_GPU_MIB: z.coerce.number().int().min(0).default(1024),
-  /** S3 server other than AWS. These are variables of the AWS SDK, which finds the credentials itself. */
-  AWS_ENDPOINT_URL_S3: z.url().optional(),
-  AWS_REGION: z.string().default('us-east-1'),
+    .default(defaultDeployment)
+    .describe('Name of this deployment, the same for its workers and commands.'),
+  EVERSWIN_LOG_FORMAT: z
+    .enum(['text', 'json'])
+    .default('text')
+    .describe("Format of a worker's log: text on standard error, or JSON lines on standard output."),
+  EVERSWIN_HOME: z
+    .string()
+    .default(`${import.meta.dirname}/../.everswin`)
+    .describe('Folder of data and runs. Without it, `.everswin` of the project.'),
+  EVERSWIN_DEMO_URL: z.url().optional().describe('Address of the miniature COCO; set by the embedded stack.'),
+  EVERSWIN_PAGES_URL: z.url().optional().describe('Address of the page server; set by the embedded stack.'),
+  EVERSWIN_MODELS_STORE: z
+    .string()
+    .default('local')
+    .describe('Artifact store whose model registry the pages show: `local` or `s3://BUCKET/PREFIX`.'),
+  EVERSWIN_CONTROL_METRICS_ADDRESS: Address.optional().describe(
+    'Address at which the control worker serves Prometheus metrics. Without it, nowhere.',
+  ),
+  EVERSWIN_GPU_METRICS_ADDRESS: Address.optional().describe(
+    'Address at which the GPU worker serves Prometheus metrics. Without it, nowhere.',
+  ),
+  EVERSWIN_GPU_FOLDER: z
+    .string()
+    .optional()
+    .describe('Folder of the GPU leases, shared by all workers of the machine. Without it, `EVERSWIN_HOME/gpus`.'),
+  EVERSWIN_HOST: HostName.optional().describe(
+    'Name of this machine in run files, the same for all its workers. Adds a task queue for this machine.',
+  ),
+  EVERSWIN_HOST_ADDRESS: z
+    .string()
+    .min(1)
+    .default(hostname())
+    .describe('Address at which other machines can reach this one. Without it, its host name.'),
+  EVERSWIN_SLURM_NODES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('Number of nodes on which `srun` starts trainings. Set it on the first node of a Slurm allocation.'),
+  EVERSWIN_SRUN_OPTIONS: z.string().default('').describe('Additional srun options, separated by spaces.'),
+  EVERSWIN_FOREIGN_GPU_MIB: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(1024)
+    .describe('GPU memory in MiB that other programs may use.'),
+  // Variables of the AWS SDK, which finds the credentials itself.
+  AWS_ENDPOINT_URL_S3: z.url().optional().describe('S3 server other than AWS.'),
+  AWS_REGION: z.string().default('us-east-1').describe('Region of the S3 server.'),
 });
 
 /** Returns all variables that are set. An empty variable counts as unset. */

@@ -82,7 +82,7 @@ function checkSpeed({ plan: { speed } }: TrainingCheckInput): Check {
   return {
     name: 'speed switches',
     verdict: 'warning',
-    message: `${active.join(', ')}: verified on a CPU (docs/reference/recipes.md), not verified on a GPU`,
+    message: `${active.join(', ')}: verified on a CPU (docs/explanation/speed.md), not verified on a GPU`,
     remedy: 'Run `everswin gpu-check` on this machine first: it measures the speedup and compares losses.',
   };
 }

@@ -1,4 +1,4 @@
-/** Independent switches that make training faster. docs/reference/recipes.md lists the evidence for each. */
+/** Independent switches that make training faster. docs/explanation/speed.md lists the evidence for each. */
 import { z } from 'zod';
 
 export const SpeedSwitches = z.strictObject({

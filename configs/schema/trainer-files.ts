@@ -52,13 +52,13 @@ export const TrainerPlan = z.looseObject({
   checkpoint: z.looseObject({
     everyMinutes: CheckpointPolicy.shape.everyMinutes
       .unwrap()
-      .describe('Minutes between two checkpoints, or `auto` (docs/how-to/operations.md).'),
+      .describe('Minutes between two checkpoints, or `auto` (docs/reference/recovery.md).'),
     keepLast: CheckpointPolicy.shape.keepLast.unwrap().describe('Number of newest checkpoints that are kept.'),
     milestones: CheckpointPolicy.shape.milestones.describe(
       'Epochs whose checkpoint is kept forever; by default those at which the learning rate falls.',
     ),
   }),
-  speed: SpeedSwitches.describe('Switches that make training faster (docs/reference/recipes.md).'),
+  speed: SpeedSwitches.describe('Switches that make training faster (docs/explanation/speed.md).'),
 });
 export type TrainerPlan = z.infer<typeof TrainerPlan>;
 

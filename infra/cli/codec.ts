@@ -17,7 +17,7 @@ export async function codec({ address, port, ui }: CodecOptions): Promise<void> 
   const { keys = new Map() } = found;
   if (keys.size === 0)
     throw new Error(
-      'There is no encryption key. Set EVERSWIN_ENCRYPTION_KEYS as for the workers (docs/how-to/deploy.md).',
+      'There is no encryption key. Set EVERSWIN_ENCRYPTION_KEYS as for the workers (docs/how-to/encrypt.md).',
     );
   const configured = readCodecToken();
   const token = configured ?? randomBytes(24).toString('base64url');

@@ -3,9 +3,6 @@ import type { Argument, CommandUnknownOpts, Option } from '@commander-js/extra-t
 import { format } from 'prettier';
 import { createProgram } from '../../infra/cli/program.ts';
 import { exitCodes } from '../../infra/terminal/program.ts';
-import { projectFile } from '../../workers/env.ts';
-
-export const commandsPage = projectFile('docs/reference/commands.md');
 
 const intro = `# Commands
 
@@ -17,7 +14,7 @@ relative to the folder in which you type the command. \`everswin --help\` lists 
 
 A command that needs a Temporal server uses \`--address\`, otherwise \`TEMPORAL_ADDRESS\`, otherwise the stack that
 \`everswin up\` runs from this folder, otherwise the default profile of Temporal's \`temporal.toml\`. It never uses a
-server that you did not name or start. TLS, API key and namespace: [deploy.md](../how-to/deploy.md#connect-to-a-temporal-server).`;
+server that you did not name or start. TLS, API key and namespace: [Deploy](../how-to/deploy.md#connect-to-a-temporal-server).`;
 
 const exitCodesSection = `## Exit codes
 
@@ -142,7 +139,7 @@ function readAddedHelp(command: CommandUnknownOpts): { notes: string[]; examples
   };
 }
 
-function formatTable(head: string[], rows: string[][]): string {
+export function formatTable(head: string[], rows: string[][]): string {
   if (rows.length === 0) return '';
   return [head, head.map(() => '---'), ...rows]
     .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)

@@ -17,7 +17,12 @@ export const allPages = ['README.md', 'AGENTS.md', 'CHANGELOG.md', 'test/bench/R
 
 export const readPage = (path: string): string => readFileSync(projectFile(path), 'utf8');
 
-const withoutCode = (page: string): string => page.replace(/^ *```[\s\S]*?^ *```$/gm, '').replace(/`[^`\n]*`/g, 'code');
+/** Removes what is no text for readers: code and comments. */
+const withoutCode = (page: string): string =>
+  page
+    .replace(/^ *```[\s\S]*?^ *```$/gm, '')
+    .replace(/<!--[\s\S]*?-->/g, '')
+    .replace(/`[^`\n]*`/g, 'code');
 
 /** Returns the targets of the links of a page that lead into the project, relative to its root. */
 export function listLinks(path: string): string[] {

@@ -7,14 +7,14 @@ import { z } from 'zod';
 import { trainerGraceSeconds } from '../../activities/shared/trainer/trainer-argv.ts';
 import { projectFile } from '../../workers/env.ts';
 import { findProblem } from '../docs/check-command.ts';
+import { docsPages, readPage } from '../docs/pages.ts';
 
 const read = (path: string) => readFileSync(projectFile(`infra/${path}`), 'utf8');
 const checkCommand = (argv: readonly string[]) => findProblem({ text: `everswin ${argv.join(' ')}`, isProse: false });
 
 /** Fails for a variable that neither everswin nor a library reads. */
 function checkVariables(names: string[]): void {
-  const known =
-    readFileSync(projectFile('workers/env.ts'), 'utf8') + readFileSync(projectFile('docs/how-to/deploy.md'), 'utf8');
+  const known = [readFileSync(projectFile('workers/env.ts'), 'utf8'), ...docsPages.map(readPage)].join();
   const unknown = names.filter((name) => !known.includes(name) && !/^(AWS_\w+|HOME|NVIDIA_\w+)$/.test(name));
   expect(unknown).toEqual([]);
 }

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { trainerGraceSeconds } from '../../activities/shared/trainer/trainer-argv.ts';
 import { projectFile } from '../../workers/env.ts';
 import { findProblem } from '../docs/check-command.ts';
+import { docsPages, readPage } from '../docs/pages.ts';
 
 const units = ['everswin-control', 'everswin-gpu'];
 const pathOf = (unit: string) => projectFile(`infra/systemd/${unit}.service`);
@@ -39,9 +40,7 @@ test.each(units)('%s runs as its own user, restarts, and starts the worker itsel
 test('everswin.env sets variables that the workers read and the documentation describes', () => {
   const lines = readFileSync(projectFile('infra/systemd/everswin.env'), 'utf8').split('\n');
   const names = lines.flatMap((line) => /^#?([A-Z]\w+)=/.exec(line)?.slice(1) ?? []);
-  const documented = ['how-to/deploy', 'reference/metrics']
-    .map((page) => readFileSync(projectFile(`docs/${page}.md`), 'utf8'))
-    .join();
+  const documented = docsPages.map(readPage).join();
   expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(documented))).toEqual([]);
 });
 

@@ -176,7 +176,7 @@ test('history, database, logs and metrics contain nothing that people wrote, and
   for (const text of [metrics, await readMetrics()]) expect(found(text, [...texts, ...secretTexts])).toEqual([]);
   for (const [path, content] of await readFiles(home)) expect([path, found(content, secretTexts)]).toEqual([path, []]);
   const report = (await readFiles(folder.report)).map(([, content]) => content).join('\n');
-  // For people: who changed the run. The report of a real data set also shows settings (docs/how-to/deploy.md).
+  // For people: who changed the run. The report of a real data set also shows settings (docs/how-to/encrypt.md).
   expect(found(report, texts)).toEqual([sender]);
 });
 

@@ -57,7 +57,7 @@ export const formatResult = ({
     ...(violation === undefined ? [] : [`violates "${violation.oracle}": ${violation.text}`]),
   ].join('\n');
 
-/** Formats the hunt for a planted defect as a row of the table in docs/explanation/simulation.md. */
+/** Formats the hunt for a planted defect as a row of the table in test/bench/README.md. */
 export function formatDefect({ name, title, seeds, failure }: DefectResult): string {
   if (failure === undefined) return `| ${name} | ${title} | not found | | |`;
   const schedule = failure.events.map((event) => ('fault' in event ? event.fault.kind : event.action.kind));

@@ -1,4 +1,4 @@
-/** Decides what follows an attempt. Pure, so the history explains it. The table is in docs/how-to/operations.md. */
+/** Decides what follows an attempt. Pure, so the history explains it. The table is in docs/reference/recovery.md. */
 import type { ErrorCode } from '../../configs/errors.ts';
 import { FailureReaction, type Attempt, type Failure } from '../../configs/schema/index.ts';
 import { fitToGpus, isSettled } from './gpus.ts';

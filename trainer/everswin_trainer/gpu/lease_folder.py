@@ -1,4 +1,4 @@
-"""The folder of leases and tickets. Several users of a machine may share it (docs/how-to/deploy.md)."""
+"""The folder of leases and tickets. Several users of a machine may share it (docs/how-to/share-gpus.md)."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from everswin_trainer.system.users import current_user, group_name, must_log_in_again, user_name
 
-# Group of docs/how-to/deploy.md, for a folder without write permission for a group of its own.
+# Group of docs/how-to/share-gpus.md, for a folder without write permission for a group of its own.
 DEFAULT_GROUP = "gpu-users"
 
 

@@ -7,7 +7,7 @@ the padded pixels and with the RoIs of each head. That reads shapes, so it chang
 
 As usual for the model FLOPs utilization (MFU), the count contains matrix products and convolutions, a multiply-add is
 two operations, and the operations of other implementations (compiled, fused attention, recomputed) are the same.
-docs/reference/metrics.md states how far it is from the count of complete steps.
+docs/explanation/speed.md states how far it is from the count of complete steps.
 """
 
 import copy

@@ -28,7 +28,7 @@ ALICE, BOB, GROUP = 65533, 65532, 65531
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """A folder as docs/how-to/deploy.md creates it."""
+    """A folder as docs/how-to/share-gpus.md creates it."""
     root = Path(tempfile.mkdtemp())
     root.chmod(0o755)
     folder = root / "gpus"
