@@ -12,6 +12,7 @@ import { summaryVariable, type FailedTest, type Summary } from './helpers/summar
 /** Environment variable that marks all processes of this test run. */
 const marker = 'EVERSWIN_TEST_RUN';
 const vitestArguments = process.argv.slice(2);
+const oneFileAtATime = '--poolOptions.forks.maxForks=1';
 const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interruption.abort());
 
@@ -19,7 +20,7 @@ const folder = await mkdtemp(`${tmpdir()}/everswin-test-`);
 try {
   const runners = vitestArguments.length > 0 ? [runVitest] : [runVitest, runPytest];
   const first = await Promise.all(runners.map(async (runner) => ({ runner, summary: await runner() })));
-  // One after the other, so that a test that was too slow next to others has the machine for itself.
+  // One file after the other, so that a test that was too slow next to others has the machine for itself.
   const results = [];
   for (const { runner, summary } of first) results.push(await runFailedAgain(runner, summary));
   const passed = results.flatMap((one) => Object.values(one.passed)).reduce((sum, count) => sum + count, 0);
@@ -54,7 +55,7 @@ async function runVitest(only: FailedTest[] = []): Promise<Summary> {
   await rm(out, { force: true });
   const reporters = ['--reporter=default', '--reporter=./test/helpers/summary-reporter.ts'];
   const files = [...new Set(only.map(({ file }) => file))];
-  const argv = ['run', ...reporters, ...(files.length > 0 ? files : vitestArguments)];
+  const argv = ['run', ...reporters, ...(files.length > 0 ? [oneFileAtATime, ...files] : vitestArguments)];
   const { exitCode } = await run('vitest', argv, { cwd: projectRoot, output: 'inherit', summary: out });
   const text = await readFile(out, 'utf8').catch(() => undefined);
   const summary = text === undefined ? { passed: {}, failed: [] } : (JSON.parse(text) as Summary);
@@ -65,7 +66,15 @@ async function runVitest(only: FailedTest[] = []): Promise<Summary> {
 async function runPytest(only: FailedTest[] = []): Promise<Summary> {
   const out = `${folder}/pytest.xml`;
   await rm(out, { force: true });
-  const argv = ['-m', 'pytest', '-q', '--junit-xml', out, ...(only.length > 0 ? ['--last-failed'] : [])];
+  const argv = [
+    '-m',
+    'pytest',
+    '-q',
+    '--durations=15',
+    '--junit-xml',
+    out,
+    ...(only.length > 0 ? ['--last-failed'] : []),
+  ];
   const { exitCode, all = '' } = await run(python, argv, { cwd: `${projectRoot}/trainer`, output: 'pipe' });
   console.log(`\nPython tests:\n${all}`);
   const [, suite = ''] = /<testsuite ([^>]*)>/.exec(await readFile(out, 'utf8').catch(() => '')) ?? [];
