@@ -9,6 +9,9 @@ interface ErrorEntry {
   readonly nextStep: string;
 }
 
+/** Separates what happened from the next step in the message of an error. */
+export const nextStepMark = '\nNext: ';
+
 export const errorCatalogue = {
   InvalidInput: {
     retryable: false,

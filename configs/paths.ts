@@ -34,6 +34,8 @@ export const runFolder = (home: string, runId: string) => {
     recipe: `${root}/recipe.json`,
     /** Objects of the worker's store that the run needs. */
     references: `${root}/references.json`,
+    /** Why the run failed; absent while it runs and once it has finished. */
+    failure: `${root}/failure.json`,
     /** The run manifest: all inputs and outputs, by hash. */
     manifest: `${root}/manifest.json`,
     train: jobFolder(`${root}/train`),

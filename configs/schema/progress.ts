@@ -48,6 +48,8 @@ export const Progress = z.object({
   epoch: z.int(),
   epochs: z.int(),
   iteration: z.int(),
+  /** Iterations of an epoch; absent before a trainer has started, and in records of earlier versions. */
+  iterationsPerEpoch: z.int().optional(),
   loss: z.number().nullable(),
   lr: z.number().nullable(),
   bboxAP: Score,
@@ -311,6 +313,32 @@ export const Stage = z.enum([
 ]);
 export type Stage = z.infer<typeof Stage>;
 
+/** Why a run failed, as a person reads it. */
+export const FailureExplanation = z.object({
+  /** Class of configs/failures.json; null unless a trainer failed. */
+  class: z.string().nullable(),
+  /** What happened, in a sentence or two. */
+  cause: z.string(),
+  /** Lines that show the cause. */
+  evidence: z.array(z.string()),
+  remedy: z.string(),
+  /** Last lines of the trainer's log; empty unless a trainer failed. */
+  logTail: z.array(z.string()),
+});
+export type FailureExplanation = z.infer<typeof FailureExplanation>;
+
+/** How a run failed: part of its status, details of its Temporal failure, and failure.json of its folder. */
+export const RunFailure = FailureExplanation.extend({
+  v: z.literal(1),
+  /** Unix seconds. */
+  at: z.number(),
+  /** Stage in which it failed; null if unknown. */
+  stage: Stage.nullable(),
+  /** Code of configs/errors.ts. */
+  code: z.string(),
+});
+export type RunFailure = z.infer<typeof RunFailure>;
+
 /** Scores of one epoch's validation. */
 const Validation = z.object({ epoch: z.int(), bboxAP: Score, segmAP: Score });
 type Validation = z.infer<typeof Validation>;
@@ -343,5 +371,7 @@ export const RunStatus = z.object({
   page: z.string().nullable(),
   /** Validations in the order of epochs; absent before the first one. */
   validations: z.array(Validation).optional(),
+  /** Why the run failed; absent unless it did. */
+  failure: RunFailure.optional(),
 });
 export type RunStatus = z.infer<typeof RunStatus>;

@@ -6,7 +6,7 @@ import { readCurrentVersion } from '../../workers/worker-version.ts';
 import { findChangedSettings } from '../client/changed-settings.ts';
 import { findDroppedRun } from '../client/finished-runs.ts';
 import { followRun } from '../client/follow-run.ts';
-import { formatListedRun } from '../client/list-runs.ts';
+import { formatListedRun } from '../client/format-runs.ts';
 import { startRun } from '../client/start-run.ts';
 import { watchServer } from '../client/watch-server.ts';
 import { withClient } from '../client/with-client.ts';
@@ -39,7 +39,7 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
   await withClient(address, async (client, server) => {
     // A finished run stays finished when the retention of Temporal ends.
     const dropped = await findDroppedRun(client, defaultHome(), id);
-    if (dropped !== undefined) return console.log(`${formatStart.finished(id)}\n${formatListedRun(dropped)}`);
+    if (dropped !== undefined) return console.log([formatStart.finished(id), ...formatListedRun(dropped)].join('\n'));
     const pinnedTo = pinned ? await requireCurrentVersion(client) : undefined;
     const { handle, how } = await startRun(client, request, { evaluate, pinnedTo });
     if (how !== 'started') {
@@ -55,8 +55,7 @@ export async function start(file: string, options: StartOptions, { evaluate = fa
     if (!wait) return;
     const display = createLiveDisplay(process.stdout);
     const following = followRun(handle, display.log, {
-      update: (snapshot) =>
-        display.update(snapshot === null ? [] : formatRunStatus(snapshot.status, snapshot.preparation)),
+      update: (snapshot) => display.update(snapshot === null ? [] : formatRunStatus(snapshot.status, snapshot)),
       watchServer: watchServer(server),
     });
     const report = await untilInterrupted(following, () => {

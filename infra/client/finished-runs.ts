@@ -4,7 +4,7 @@ import { readJson } from '../../activities/shared/files/json-file.ts';
 import { ignoreStorageErrors } from '../../activities/shared/files/storage-error.ts';
 import { evaluationId, evaluationRun, workflowId } from '../../configs/names.ts';
 import { runFolder } from '../../configs/paths.ts';
-import { Report } from '../../configs/schema/index.ts';
+import { Report, type RunFailure } from '../../configs/schema/index.ts';
 
 /** A run in the form of `everswin status`. */
 export interface ListedRun {
@@ -14,6 +14,8 @@ export interface ListedRun {
   attributes: Record<string, unknown>;
   /** Page of the report of a run that Temporal no longer lists. */
   report?: string;
+  /** Why it failed; absent unless it did. */
+  failure?: RunFailure;
 }
 
 const FinishedRun = Report.pick({ runId: true, createdAt: true, seconds: true, metrics: true });

@@ -8,6 +8,7 @@ import { formatKeylessWorkers } from './keyless-workers.ts';
 import { formatPausedActivities } from './paused-activities.ts';
 import type { RunWorkflow } from './start-run.ts';
 import { waitForResult } from './wait-for-result.ts';
+import { stateOf } from './workflow-state.ts';
 import type { WatchServer } from './watch-server.ts';
 
 interface FollowOptions {
@@ -50,6 +51,8 @@ export async function queryRunStatus(handle: WorkflowHandle<RunWorkflow>): Promi
 
 interface RunSnapshot {
   status: RunStatus;
+  /** Word for the state of the workflow, as in the list of runs. */
+  state: string;
   preparation: PreparationProgress[];
 }
 
@@ -68,7 +71,8 @@ export async function queryRun(handle: WorkflowHandle): Promise<RunSnapshot | un
     const live = details.map((one) => Progress.safeParse(one).data).find((progress) => progress !== undefined);
     const preparation = details.flatMap((one) => PreparationProgress.array().safeParse(one).data ?? []);
     const notice = status.notice ?? formatPausedActivities(description) ?? formatKeylessWorkers(description) ?? null;
-    return { status: { ...status, notice, progress: newer(status.progress, live ?? null) }, preparation };
+    const now = { ...status, notice, progress: newer(status.progress, live ?? null) };
+    return { status: now, state: stateOf(description), preparation };
   } catch {
     return undefined; // the next poll tries again
   }

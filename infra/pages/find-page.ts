@@ -72,7 +72,8 @@ async function findRunPage(home: string, gather: ReadLiveRun, path: string): Pro
   if (rest === undefined) return { movedTo: pagePaths.run(runId.data) };
   if (rest === pagePaths.fragment) return { type: html, isPage: false, body: renderLiveFragment(live) };
   if (rest !== '') return readReportFile(home, runId.data, rest);
-  const report = live.isReported ? await readReportFile(home, runId.data, 'index.html') : undefined;
+  const report =
+    live.isReported && live.failure === null ? await readReportFile(home, runId.data, 'index.html') : undefined;
   return report ?? htmlPage(renderLivePage(live));
 }
 

@@ -5,72 +5,99 @@ import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import { listSpeed } from '../../activities/shared/summary/format-speed.ts';
 import { formatGpuProblem } from '../../activities/shared/summary/format-gpu-problem.ts';
 import type { Decision, PreparationProgress, Progress, RunStatus, Stage } from '../../configs/schema/index.ts';
-import { formatCount, formatDuration } from '../../activities/shared/summary/format-time.ts';
+import { formatDuration } from '../../activities/shared/summary/format-time.ts';
+import { formatEpochProgress, trainedShare } from '../../activities/shared/summary/epoch-progress.ts';
+import { color, colorState } from './color.ts';
 import { formatPreparation } from './format-preparation.ts';
+import { formatRunFailure } from './format-run-failure.ts';
+import { joinParts, labelLines, terminalWidth } from './layout.ts';
 
 const stages: Stage[] = ['planning', 'fetching', 'training', 'testing', 'reporting'];
 const barWidth = 24;
-const labelWidth = 11;
+
+interface StatusView {
+  /** Files of the preparation. */
+  preparation?: readonly PreparationProgress[];
+  /** State of the workflow, as formatState returns it; by default its stage. */
+  state?: string;
+  width?: number;
+}
 
 /** Formats the status of a run: one line per stage, with a progress bar for the current one. */
-export function formatRunStatus(status: RunStatus, preparation: readonly PreparationProgress[] = []): string[] {
-  const { stage, attempts, decisions, ledger, waiting, notice, report, detector, page } = status;
-  // The status of a failed or canceled run does not contain the stage that it had reached.
-  const isOver = stage === 'failed' || stage === 'cancelled';
-  const reached = stage === 'done' ? stages.length : stages.indexOf(stage);
-  const lines = (isOver ? [] : stages).flatMap((name, index): string[] => {
-    if (index < reached) return [label(name, 'done')];
-    return index === reached ? formatStage(name, status, preparation) : [label(name, '–')];
-  });
+export function formatRunStatus(status: RunStatus, view: StatusView = {}): string[] {
+  const { state = status.stage, width = terminalWidth() } = view;
+  const { attempts, decisions, ledger, waiting, notice, failure, report, detector, page } = status;
+  const label = (name: string, text: string) => labelLines(name, text, width);
   const decision = decisions.at(-1);
   const codeChanges = formatCodeChanges(attempts);
   return [
-    `${status.runId}  ${status.recipe}  ${stage}`,
-    ...lines,
-    ...attempts.slice(-3).map((attempt) => label('', formatAttempt(attempt))),
-    ...(codeChanges === undefined ? [] : [label('code', codeChanges)]),
-    ...(status.epochChanges ?? []).slice(-1).map((change) => label('epochs', formatEpochChange(change))),
-    ...(decision === undefined ? [] : [label('decision', formatDecision(decision))]),
-    ...(status.gpus ?? []).map((problem) => label('GPU', formatGpuProblem(problem))),
-    ...(ledger.goodput === null ? [] : [label('goodput', `${formatPoints(ledger.goodput)} %`)]),
-    ...[waiting, notice].flatMap((text) => (text === null ? [] : [label('waiting', text)])),
-    ...(page === null ? [] : [label('page', page)]),
-    ...(report === null ? [] : [label('report', report)]),
-    ...(detector === undefined ? [] : [label('detector', detector)]),
+    `${color('bold', status.runId)}  ${status.recipe}  ${colorState(state)}`,
+    ...formatStages(status, view, width),
+    ...attempts.slice(-3).flatMap((attempt) => label('', formatAttempt(attempt))),
+    ...(codeChanges === undefined ? [] : label('code', codeChanges)),
+    ...(status.epochChanges ?? []).slice(-1).flatMap((change) => label('epochs', formatEpochChange(change))),
+    ...(decision === undefined ? [] : label('decision', formatDecision(decision))),
+    ...(status.gpus ?? []).flatMap((problem) => label('GPU', formatGpuProblem(problem))),
+    ...(ledger.goodput === null ? [] : label('goodput', `${formatPoints(ledger.goodput)} %`)),
+    ...[waiting, notice].flatMap((text) => (text === null ? [] : label('waiting', text))),
+    ...(failure === undefined ? [] : formatRunFailure(failure, status.runId, width)),
+    ...(page === null ? [] : label('page', page)),
+    ...(report === null ? [] : label('report', report)),
+    ...(detector === undefined ? [] : label('detector', detector)),
   ];
+}
+
+/** A cancelled run does not contain the stage that it had reached. */
+function formatStages(status: RunStatus, { preparation = [] }: StatusView, width: number): string[] {
+  const { stage, failure } = status;
+  const current = failure?.stage ?? stage;
+  const reached = current === 'done' ? stages.length : stages.indexOf(current);
+  if (reached < 0) return [];
+  return stages.flatMap((name, index) => {
+    if (index < reached) return labelLines(name, color('green', 'done'), width);
+    if (index > reached) return labelLines(name, '–', width);
+    return failure === undefined
+      ? formatStage(name, status, preparation, width)
+      : labelLines(name, color('red', 'failed'), width);
+  });
 }
 
 const formatDecision = ({ next, why, change }: Decision): string =>
   `${next}: ${why}${change === null ? '' : ` (${change})`}`;
 
-const label = (name: string, text: string): string => `  ${name.padEnd(labelWidth)}${text}`;
-
-function formatStage(stage: Stage, { progress }: RunStatus, preparation: readonly PreparationProgress[]): string[] {
-  if (stage === 'fetching') return preparation.length === 0 ? [label(stage, '…')] : formatFiles(stage, preparation);
-  if (stage !== 'training' || progress === null) return [label(stage, '…')];
+function formatStage(
+  stage: Stage,
+  { progress }: RunStatus,
+  preparation: readonly PreparationProgress[],
+  width: number,
+): string[] {
+  if (stage === 'fetching' && preparation.length > 0)
+    return preparation.flatMap((file, index) => labelLines(index === 0 ? stage : '', formatPreparation(file), width));
+  if (stage !== 'training' || progress === null) return labelLines(stage, '…', width);
   return [
-    label(stage, `${formatBar(progress.epoch, progress.epochs)}  epoch ${progress.epoch}/${progress.epochs}`),
-    label('', formatProgress(progress)),
+    ...labelLines(stage, `${formatBar(trainedShare(progress))}  ${formatTimeLeft(progress)}`, width),
+    ...joinParts(listProgress(progress), width).flatMap((line) => labelLines('', line, width)),
   ];
 }
 
-const formatFiles = (stage: Stage, files: readonly PreparationProgress[]): string[] =>
-  files.map((file, index) => label(index === 0 ? stage : '', formatPreparation(file)));
+const formatTimeLeft = ({ etaSeconds }: Progress): string =>
+  etaSeconds === null ? 'time left unknown' : `${formatDuration(etaSeconds)} left`;
 
-function formatProgress(progress: Progress): string {
-  const { iteration, loss, lr, bboxAP, segmAP, etaSeconds } = progress;
+/** Lists the progress of a training, most important first: lines may be cut at the bottom of a small terminal. */
+function listProgress(progress: Progress): string[] {
+  const { loss, lr, bboxAP, segmAP } = progress;
   return [
-    `iteration ${formatCount(iteration)}`,
+    formatEpochProgress(progress),
     ...(loss === null ? [] : [`loss ${loss.toFixed(3)}`]),
     ...(lr === null ? [] : [`lr ${lr.toPrecision(2)}`]),
-    ...(bboxAP === null ? [] : [`bbox AP ${formatPoints(bboxAP)}`]),
-    ...(segmAP === null ? [] : [`segm AP ${formatPoints(segmAP)}`]),
+    ...(bboxAP === null ? [] : [`box AP ${formatPoints(bboxAP)}`]),
+    ...(segmAP === null ? [] : [`mask AP ${formatPoints(segmAP)}`]),
     ...listSpeed(progress),
-    etaSeconds === null ? 'time left unknown' : `${formatDuration(etaSeconds)} left`,
-  ].join('  ');
+  ];
 }
 
-function formatBar(done: number, total: number): string {
-  const filled = total === 0 ? 0 : Math.min(barWidth, Math.round((barWidth * done) / total));
-  return `[${'█'.repeat(filled)}${'·'.repeat(barWidth - filled)}]`;
+function formatBar(share: number): string {
+  const filled = Math.min(barWidth, Math.floor(barWidth * share));
+  const bar = `${color('green', '█'.repeat(filled))}${color('dim', '·'.repeat(barWidth - filled))}`;
+  return `[${bar}]  ${String(Math.floor(100 * share)).padStart(3)} %`;
 }

@@ -1,11 +1,13 @@
+import { formatPoints } from '../../activities/shared/summary/format-score.ts';
 import type { RunStatus } from '../../configs/schema/index.ts';
+import { color } from './color.ts';
 
 /** Formats what changed between two statuses of a run, one line per change. */
 export function formatStatusChange(before: RunStatus | undefined, now: RunStatus): string[] {
   const lines: string[] = [];
-  if (before?.stage !== now.stage) lines.push(now.stage);
+  if (before?.stage !== now.stage) lines.push(color('bold', now.stage));
   for (const { name, verdict, message } of now.checks.slice(before?.checks.length ?? 0)) {
-    if (verdict !== 'ok') lines.push(`${verdict}: ${name}: ${message}`);
+    if (verdict !== 'ok') lines.push(`${color(verdict === 'error' ? 'red' : 'yellow', verdict)}: ${name}: ${message}`);
   }
   for (const { step, hit, why } of now.steps.slice(before?.steps.length ?? 0)) {
     // The outcome of a training that ran is known at its end, when the lines of its epochs have said more.
@@ -28,10 +30,10 @@ export function formatStatusChange(before: RunStatus | undefined, now: RunStatus
   ) {
     lines.push(
       `epoch ${progress.epoch}/${progress.epochs}  iteration ${progress.iteration}` +
-        `  loss ${progress.loss?.toFixed(3) ?? '–'}  bbox AP ${percent(progress.bboxAP)}  segm AP ${percent(progress.segmAP)}`,
+        `  loss ${progress.loss?.toFixed(3) ?? '–'}  box AP ${formatAp(progress.bboxAP)}  mask AP ${formatAp(progress.segmAP)}`,
     );
   }
   return lines;
 }
 
-const percent = (value: number | null): string => (value === null ? '–' : (value * 100).toFixed(1));
+const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));

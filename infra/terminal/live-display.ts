@@ -1,4 +1,5 @@
 import type { WriteStream } from 'node:tty';
+import { clipLine } from './layout.ts';
 
 /** Status lines at the bottom of a terminal, updated in place below a scrolling log. */
 interface LiveDisplay {
@@ -16,7 +17,7 @@ export function createLiveDisplay(stream: Pick<WriteStream, 'write'> & Partial<W
   if (stream.isTTY !== true) return { log: (line) => stream.write(`${line}\n`), update: () => undefined };
   const draw = (permanent: string, lines: readonly string[]) => {
     // A line that wraps would take two rows, and the next update would erase one row too few.
-    const cut = lines.map((line) => line.slice(0, (stream.columns ?? 80) - 1));
+    const cut = lines.map((line) => clipLine(line, stream.columns ?? 80));
     stream.write(`${eraseLinesAbove(current.length)}${permanent}${cut.map((line) => `${line}\n`).join('')}`);
     current = lines;
   };

@@ -160,5 +160,6 @@ export const happyActivities: StubbedActivities = {
     stopVariant: createStopVariant(),
   }),
   notify: () => Promise.resolve(),
+  recordFailure: () => Promise.resolve(),
   writeComparison: () => Promise.reject(new Error('writeComparison is not stubbed')),
 };

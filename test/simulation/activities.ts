@@ -135,6 +135,7 @@ export const createControlActivities = (behavior: StubBehavior): Activities =>
         verdict: [],
       }),
       notify: () => undefined,
+      recordFailure: () => undefined,
     }),
     // Every second candidate passes.
     ...createRegistryActivities(

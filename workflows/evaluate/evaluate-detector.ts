@@ -1,7 +1,7 @@
 import { evaluationId, evaluationRun } from '../../configs/names.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
 import { formatRunInput, formatReport } from '../train/format-run.ts';
-import { endUnfinished } from '../train/end-unfinished.ts';
+import { endRun } from '../train/end-run.ts';
 import { notifier, withNotifications, type Notifier } from '../support/notify.ts';
 import { control } from '../support/policies.ts';
 import { prepareRun } from '../train/prepare-run.ts';
@@ -28,7 +28,7 @@ export async function evaluateDetector(rawInput: unknown): Promise<ReportRef> {
     try {
       return await evaluate(input, board, notices);
     } catch (error) {
-      throw endUnfinished(board, error);
+      throw await endRun(board, error);
     }
   });
 }

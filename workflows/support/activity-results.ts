@@ -51,6 +51,7 @@ export const activityResults: ResultSchemas = {
   stopVariant: z.object({ afterEpoch: z.int().nullable() }),
   writeComparison: SweepResult.omit({ variants: true }),
   notify: nothing,
+  recordFailure: nothing,
   checkMachine: z.array(Check),
   checkSharedStorage: Check,
   runTraining: Attempt,

@@ -87,6 +87,14 @@ export const notifying = checkedActivities<Pick<ControlActivities, 'notify'>>({
   retry: { ...retry, maximumInterval: '5 minutes' },
 });
 
+/** Records why a run failed. The run ends without it if the disk does not answer. */
+export const recording = checkedActivities<Pick<ControlActivities, 'recordFailure'>>({
+  taskQueue: taskQueues.control,
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '1 minute',
+  retry,
+});
+
 /** Downloads, checks and conversions of the data set and the weights. */
 export const transfer = checkedActivities<Pick<ControlActivities, 'fetchDataset' | 'fetchWeights'>>({
   taskQueue: taskQueues.control,

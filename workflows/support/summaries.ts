@@ -23,6 +23,7 @@ export const activitySummaries: { [K in keyof Activities]: (...args: Parameters<
   stopVariant: ({ runId }) => `run ${runId}`,
   writeComparison: ({ input }) => `sweep ${input.name}`,
   notify: ({ target, notification: { name, event } }) => `${name}: ${event} → ${target.to} ${target.ref}`,
+  recordFailure: ({ runId, failure }) => `${runId}: ${failure.code}`,
   checkMachine: ({ runId }) => `machine that trains ${runId}`,
   checkSharedStorage: ({ host }) => `host ${host}`,
   runTraining: ({ attempt, control }) => `attempt ${attempt}, until epoch ${control.epochs}`,

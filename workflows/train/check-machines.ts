@@ -1,7 +1,7 @@
 import { hostsOf } from '../../configs/schema/plan-hosts.ts';
 import type { Check, RunPlan } from '../../configs/schema/index.ts';
 import { inspection, onLeader, onHost, queuePriority } from '../support/policies.ts';
-import { codedFailure } from '../support/coded-failure.ts';
+import { planStopped } from './plan-stopped.ts';
 
 /**
  * Checks every machine that will train, and whether all of them share one folder.
@@ -40,7 +40,6 @@ async function checkSharedStorage({ runId }: RunPlan, hosts: string[]): Promise<
   await checkAll([]);
   const checks = await checkAll(hosts);
   const failed = checks.find(({ verdict }) => verdict === 'error');
-  if (failed !== undefined)
-    throw codedFailure('PlanStopped', `- ${failed.name}: ${failed.message}. ${failed.remedy ?? ''}`);
+  if (failed !== undefined) throw planStopped([failed]);
   return checks;
 }

@@ -42,5 +42,8 @@ export const compareTestVersions = 'compare-test-versions';
 /** A trainer that lost its watch counts as running although a later attempt could not start. */
 export const lookPastFailedStarts = 'look-past-failed-starts';
 
+/** A run that failed records why, for its page. */
+export const recordFailures = 'record-failures';
+
 /** A retraining that fails outside its training sends a notification. */
 export const notifyFailedRetraining = 'notify-failed-retraining';

@@ -1,7 +1,7 @@
 import type { Check, FetchedDataset, FetchedWeights, RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { checkMachines } from './check-machines.ts';
 import { control } from '../support/policies.ts';
-import { codedFailure } from '../support/coded-failure.ts';
+import { planStopped } from './plan-stopped.ts';
 import type { Notifier } from '../support/notify.ts';
 import { fetchInputs } from './fetch-inputs.ts';
 import type { StatusBoard } from './status-board.ts';
@@ -51,8 +51,5 @@ function requirePassed(checks: Check[], { force }: RunInput, board: StatusBoard)
   board.addChecks(checks);
   const stops = checks.filter(({ verdict }) => verdict === 'error');
   if (stops.length === 0 || force) return;
-  const lines = stops.map(
-    ({ name, message, remedy }) => `- ${name}: ${message}${remedy === null ? '' : `. ${remedy}`}`,
-  );
-  throw codedFailure('PlanStopped', lines.join('\n'));
+  throw planStopped(stops);
 }

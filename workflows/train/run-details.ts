@@ -2,7 +2,8 @@ import { formatDuration } from '../../activities/shared/summary/format-time.ts';
 import { formatCodeChanges } from '../../activities/shared/summary/format-code.ts';
 import { listSpeed } from '../../activities/shared/summary/format-speed.ts';
 import { formatAttempt } from '../../activities/shared/summary/format-attempt.ts';
-import type { RemoteCopy, RunStatus } from '../../configs/schema/index.ts';
+import { formatFailureTitle, listFailureRows } from '../../activities/shared/summary/run-failure.ts';
+import type { RemoteCopy, RunFailure, RunStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from '../support/escape-cell.ts';
 
 /** Renders the Markdown that the Temporal UI shows on the page of the run. */
@@ -13,8 +14,8 @@ export function renderRunDetails(status: RunStatus): string {
     ['Epoch', progress === null ? '–' : `${progress.epoch} of ${progress.epochs}`],
     ['Iteration', progress === null ? '–' : String(progress.iteration)],
     ['Loss', formatNumber(progress?.loss, 4)],
-    ['bbox AP', formatPercent(progress?.bboxAP)],
-    ['segm AP', formatPercent(progress?.segmAP)],
+    ['Box AP', formatPercent(progress?.bboxAP)],
+    ['Mask AP', formatPercent(progress?.segmAP)],
     ['Speed', progress === null ? '–' : listSpeed(progress).join(', ') || '–'],
     ['ETA', formatTimeLeft(status)],
     ['Goodput', status.ledger.goodput === null ? '–' : `${formatPercent(status.ledger.goodput)} %`],
@@ -30,7 +31,11 @@ export function renderRunDetails(status: RunStatus): string {
   if (status.page !== null) rows.push(['Page', `[${escapeCell(status.page)}](${escapeCell(status.page)})`]);
   if (status.report !== null) rows.push(['Report', escapeCell(status.report)]);
   if (status.detector !== undefined) rows.push(['Detector', escapeCell(status.detector)]);
-  const table = ['| | |', '| --- | --- |', ...rows.map(([name, value]) => `| **${name}** | ${value} |`)];
+  const known = status.failure === undefined ? rows : rows.filter(([, value]) => value !== '–');
+  const table = ['| | |', '| --- | --- |', ...known.map(([name, value]) => `| **${name}** | ${value} |`)];
+  const validations = (status.validations ?? [])
+    .slice(-10)
+    .map(({ epoch, bboxAP, segmAP }) => `| ${epoch} | ${formatPercent(bboxAP)} | ${formatPercent(segmAP)} |`);
   const checks = status.checks
     .filter(({ verdict }) => verdict !== 'ok')
     .map(({ verdict, name, message }) => `- ${verdict}: ${name}: ${escapeCell(message)}`);
@@ -46,8 +51,10 @@ export function renderRunDetails(status: RunStatus): string {
     .map(({ file, why }) => `- ${escapeCell(file)}: ${escapeCell(why)}`);
   return [
     `### ${status.runId}`,
+    ...(status.failure === undefined ? [] : ['', ...renderFailure(status.failure)]),
     '',
     ...table,
+    ...(validations.length > 0 ? ['', '| Epoch | Box AP | Mask AP |', '| --- | --- | --- |', ...validations] : []),
     ...(checks.length > 0 ? ['', '**Dry run**', '', ...checks] : []),
     ...(steps.length > 0 ? ['', '**Pipeline steps**', '', ...steps] : []),
     ...(attempts.length > 0 ? ['', '**Attempts**', '', ...attempts] : []),
@@ -55,6 +62,15 @@ export function renderRunDetails(status: RunStatus): string {
     ...(quarantined.length > 0 ? ['', '**Checkpoints in quarantine**', '', ...quarantined] : []),
   ].join('\n');
 }
+
+/** Renders why the run failed above the table, whose cells are too narrow for lines of a log. */
+const renderFailure = (failure: RunFailure): string[] => [
+  `**Failed: ${formatFailureTitle(failure)}**`,
+  ...listFailureRows(failure).flatMap(({ title, lines, isVerbatim }) => {
+    const text = isVerbatim ? ['```', ...lines.map((line) => line.replaceAll('```', "'''")), '```'] : lines;
+    return ['', `**${title}**`, '', ...text];
+  }),
+];
 
 function formatTimeLeft({ stage, progress }: RunStatus): string {
   if (progress?.etaSeconds != null) return formatDuration(progress.etaSeconds);

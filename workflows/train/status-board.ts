@@ -18,6 +18,7 @@ import {
   type Decision,
   type EpochChange,
   type ReportRef,
+  type RunFailure,
   type TrainerControl,
   type RunStatus,
   type Stage,
@@ -146,6 +147,12 @@ export class StatusBoard {
     const isOver = stage === 'failed' || stage === 'cancelled';
     const notice = this.leftover && `${this.leftover} It is stopped when the worker starts again.`;
     this.show(isOver ? { stage, notice, waiting: null } : { stage });
+  }
+
+  /** Ends a failed run, and shows why it failed. */
+  fail(failure: RunFailure): void {
+    this.status = { ...this.status, failure };
+    this.enter('failed');
   }
 
   /** Records which hosts did not confirm that the run's trainer has stopped. */

@@ -2,7 +2,7 @@ import { workflowId } from '../../configs/names.ts';
 import type { ReportRef, RunInput } from '../../configs/schema/index.ts';
 import { formatRunInput, formatReport } from './format-run.ts';
 import { trainingOutcome } from './training-outcome.ts';
-import { endUnfinished } from './end-unfinished.ts';
+import { endRun } from './end-run.ts';
 import { notifier, withNotifications, type Notifier } from '../support/notify.ts';
 import { ControlHandlers } from './control-handlers.ts';
 import { control } from '../support/policies.ts';
@@ -26,7 +26,7 @@ export async function trainDetector(rawInput: unknown): Promise<ReportRef> {
     try {
       return await runPipeline(input, board, notices);
     } catch (error) {
-      throw endUnfinished(board, error);
+      throw await endRun(board, error);
     }
   });
 }

@@ -1,13 +1,14 @@
 import { ApplicationFailure, CancelledFailure, createEventGroup, patched, sleep } from '@temporalio/workflow';
-import { errorCatalogue } from '../../configs/errors.ts';
+import { errorCatalogue, type ErrorCode } from '../../configs/errors.ts';
 import { hostsOf, trainingGpus } from '../../configs/schema/plan-hosts.ts';
-import type { Attempt, Rollback, RunPlan, TrainerControl } from '../../configs/schema/index.ts';
+import type { Attempt, FailureExplanation, Rollback, RunPlan, TrainerControl } from '../../configs/schema/index.ts';
 import { decideNext } from './decide.ts';
 import type { ControlHandlers } from './control-handlers.ts';
 import type { PreparedRun } from './prepare-run.ts';
 import { hasCode, unreadableError } from '../support/coded-failure.ts';
 import { askParent } from '../support/ask-parent.ts';
 import { iterationOf } from '../../activities/shared/summary/checkpoint-name.ts';
+import { formatMessage } from '../../activities/shared/summary/run-failure.ts';
 import { onLeader, gpuHealth, storeError } from '../support/policies.ts';
 import { knownGpus, trustGpus, type KnownGpus } from './gpus.ts';
 import {
@@ -133,7 +134,7 @@ async function repeatAttempts<T>(
       case 'stop':
         controls.finishTraining();
         if (lostItsWatch(board)) await stopTrainer(plan, board);
-        throw stopFailure(attempt, verdict);
+        throw stopFailure(plan.runId, attempt, verdict);
       case 'wait-for-space':
       case 'wait-for-storage': {
         const noticeSeconds = patched(noticeDuringBackOff) ? waitSeconds : 0;
@@ -230,18 +231,22 @@ async function waitForGpus(
   board.showNotice(null);
 }
 
-/** Returns a cancellation when a person cancelled the run, otherwise a failure with cause, evidence and next step. */
-function stopFailure(attempt: Attempt, { code, why }: Verdict): Error {
+/** Returns a cancellation when a person cancelled the run, otherwise a failure with its explanation. */
+function stopFailure(runId: string, attempt: Attempt, { code, why }: Verdict): Error {
   if (code === undefined) return new CancelledFailure(why);
+  const explanation = explainStop(runId, attempt, code, why);
+  const message = formatMessage(explanation);
+  return ApplicationFailure.create({ message, type: code, nonRetryable: true, details: [explanation] });
+}
+
+function explainStop(runId: string, attempt: Attempt, code: ErrorCode, why: string): FailureExplanation {
   const { cause, failure, logTail } = attempt;
   const isKnown = failure !== null && failure.class !== 'unknown' && code !== 'UnexpectedResult';
-  const nextStep = isKnown ? failure.nextStep : errorCatalogue[code].nextStep;
-  const lines = [
-    `Training stopped: ${why}.`,
-    `Last cause: ${cause ?? 'unknown'}`,
-    ...(failure === null ? [] : [`${failure.class}: ${failure.meaning}`, `Evidence: ${failure.evidence}`]),
-    ...logTail,
-    `Next: ${nextStep}`,
-  ];
-  return ApplicationFailure.nonRetryable(lines.join('\n'), code);
+  return {
+    class: failure?.class ?? null,
+    cause: `Training stopped: ${why}.${failure === null ? '' : ` ${failure.meaning}`}`,
+    evidence: [...(failure === null ? [] : [failure.evidence]), ...(cause?.split('\n') ?? [])],
+    remedy: isKnown ? failure.nextStep.replaceAll('RUN', runId) : errorCatalogue[code].nextStep,
+    logTail,
+  };
 }

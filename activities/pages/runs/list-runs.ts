@@ -1,15 +1,18 @@
 import { readdir } from 'node:fs/promises';
 import { homeFolders, runFolder } from '../../../configs/paths.ts';
-import { RunName } from '../../../configs/schema/index.ts';
+import { RunName, type RunFailure } from '../../../configs/schema/index.ts';
+import { readFailure } from '../../shared/run/failure-file.ts';
 import { readFileMark } from '../../shared/files/file-mark.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { ignoreStorageErrors } from '../../shared/files/storage-error.ts';
 
 export interface RunSummary {
   readonly runId: string;
-  /** Unix seconds of the last change of progress or report; null if there is neither. */
+  /** Unix seconds of the last change of progress, report or failure; null if there is none of them. */
   readonly changedAt: number | null;
   readonly hasReport: boolean;
+  /** Why the run failed; null unless it did. */
+  readonly failure: RunFailure | null;
 }
 
 /** Lists the runs on this machine, most recently changed first, except for linked folders, which no page follows. */
@@ -30,6 +33,8 @@ async function inspectRun(home: string, runId: string): Promise<RunSummary> {
       ignoreStorageErrors(readFileMark(path), undefined),
     ),
   );
+  const failure = (await ignoreStorageErrors(readFailure(folder), undefined)) ?? null;
   const times = [progress, report].flatMap((mark) => (mark === undefined ? [] : Number(mark.mtimeNs) / 1e9));
-  return { runId, changedAt: times.length > 0 ? Math.max(...times) : null, hasReport: report !== undefined };
+  if (failure !== null) times.push(failure.at);
+  return { runId, changedAt: times.length > 0 ? Math.max(...times) : null, hasReport: report !== undefined, failure };
 }

@@ -38,7 +38,7 @@ export class LiveFile {
   private async write(): Promise<void> {
     this.isScheduled = false;
     const live = await this.readRun(this.runId);
-    if (live === undefined) return;
+    if (live === undefined || live.isReported) return; // the report has the same path
     const folder = runFolder(this.home, this.runId).report;
     await mkdir(folder, { recursive: true });
     await this.assertOurs();

@@ -8,9 +8,11 @@ import {
   TrainerControl,
   type Progress,
   type Report,
+  type RunFailure,
   type TrainerEvent,
 } from '../../../configs/schema/index.ts';
 import { RunRecord } from '../../shared/run/run-record.ts';
+import { readFailure } from '../../shared/run/failure-file.ts';
 import { isSameMark, readFileMark } from '../../shared/files/file-mark.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { readJson } from '../../shared/files/json-file.ts';
@@ -22,7 +24,9 @@ import { buildLiveTimeline } from './live-timeline.ts';
 export interface LiveRun extends Pick<Report, 'runId' | 'curves' | 'timeline' | 'references'> {
   /** Null before the first start of the trainer. */
   readonly plan: RunPlan | null;
-  readonly state: 'waiting' | 'training' | 'stopped' | 'finished';
+  readonly state: 'waiting' | 'training' | 'stopped' | 'finished' | 'failed';
+  /** Why the run failed; null unless it did. */
+  readonly failure: RunFailure | null;
   readonly progress: Progress;
   /** Total steps according to the latest trainer. */
   readonly iterations: number | null;
@@ -80,12 +84,12 @@ class TrackedRun {
   }
 
   private async refresh(): Promise<LiveRun | undefined> {
-    const { root, plan, report, train } = this.folder;
+    const { root, plan, report, train, failure } = this.folder;
     // Links are rejected, so that pages show only the folder of runs.
     if ((await ignoreMissing(lstat(root)))?.isDirectory() !== true) return undefined;
     const incidents = homeFolders(this.home).incidents;
     const marks = await Promise.all(
-      [train.progress, plan, `${report}/report.json`, incidents, train.control].map(readFileMark),
+      [train.progress, plan, `${report}/report.json`, incidents, train.control, failure].map(readFileMark),
     );
     const isSame = marks.every((mark, place) => mark === this.marks[place] || isSameMark(mark, this.marks[place]));
     if (this.live !== undefined && isSame) return this.live;
@@ -107,11 +111,13 @@ class TrackedRun {
     const epochs = requested ?? start?.epochs ?? plan?.epochs ?? 0;
     const reported = await readJson(`${this.folder.report}/report.json`, ReportDate);
     const lastEventAt = events.at(-1)?.t ?? null;
+    const failure = (await readFailure(this.folder)) ?? null;
     return {
       runId,
       plan,
       lastEventAt,
-      state: stateOf(events),
+      state: failure === null ? stateOf(events) : 'failed',
+      failure,
       references: plan?.references ?? [],
       progress: record.progress(epochs),
       iterations: start === undefined ? null : epochs * start.iterationsPerEpoch,

@@ -9,6 +9,7 @@ import { formatNumber } from '../../report/components/format-number.ts';
 import { renderPage } from '../../report/components/page.ts';
 import { renderSection, type Section } from '../../report/components/section.ts';
 import type { LiveRun } from './live-run.ts';
+import { renderFailure } from './render-failure.ts';
 import { liveScript } from './live-script.ts';
 
 /** Renders the live page of the page server. Its script updates the section; without scripts the page reloads. */
@@ -50,15 +51,17 @@ const stateNames: Record<LiveRun['state'], string> = {
   training: 'Training',
   stopped: 'Stopped, checkpoint saved',
   finished: 'Training finished, test pending',
+  failed: 'Failed',
 };
 
 function renderLiveSection(live: LiveRun): Section {
-  const { curves, references, timeline, state, lastEventAt, isReported } = live;
+  const { curves, references, timeline, state, failure, lastEventAt, isReported } = live;
   const start = timeline[0]?.at ?? 0;
   return {
     id: 'live',
-    title: isReported ? 'Finished' : stateNames[state],
-    body: markup`<p class="note" data-at="${lastEventAt ?? ''}">${formatFreshness(live)}${isReported ? markup` <a href="./">Open the report</a>` : ''}</p>
+    title: isReported && failure === null ? 'Finished' : stateNames[state],
+    body: markup`<p class="note" data-at="${lastEventAt ?? ''}">${formatFreshness(live)}${isReported ? markup` <a href="index.html">Open the report</a>` : ''}</p>
+${failure === null ? '' : renderFailure(failure)}
 ${renderFigures(listFigures(live))}
 ${renderCurveFigures({ curves, references, timeline })}
 <h3>Timeline</h3>
@@ -66,7 +69,8 @@ ${timeline.length === 0 ? markup`<p class="note">No events yet.</p>` : renderTim
   };
 }
 
-function formatFreshness({ runId, state, lastEventAt, savedAt, progress }: LiveRun): string {
+function formatFreshness({ runId, state, failure, lastEventAt, savedAt, progress }: LiveRun): string {
+  if (failure !== null && lastEventAt === null) return 'No trainer has started.';
   if (lastEventAt === null)
     return `No trainer has started. To see whether the run waits or has failed, and why: everswin status ${runId}`;
   const saved =

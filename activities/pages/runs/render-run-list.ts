@@ -1,5 +1,6 @@
 import { pagePaths } from '../../../configs/names.ts';
 import { formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
+import { formatFailureLine } from '../../shared/summary/run-failure.ts';
 import { markup } from '../../report/components/markup.ts';
 import { renderPage } from '../../report/components/page.ts';
 import { renderNavigation } from '../../report/components/navigation.ts';
@@ -19,8 +20,13 @@ const renderRuns = (runs: readonly RunSummary[]) =>
   runs.length === 0
     ? markup`<p>No runs yet. <code>everswin start configs/runs/demo.json</code> starts one.</p>`
     : markup`<div class="scroll" role="region" aria-label="Runs" tabindex="0"><table class="plain sortable">
-<thead><tr><th scope="col" data-sort="text">Run</th><th scope="col" data-sort="text">Last change</th><th scope="col">Report</th></tr></thead>
+<thead><tr><th scope="col" data-sort="text">Run</th><th scope="col" data-sort="text">Last change</th><th scope="col">Outcome</th></tr></thead>
 <tbody>${runs.map(
-        ({ runId, changedAt, hasReport }) =>
-          markup`<tr><th scope="row"><a href="${pagePaths.run(runId)}">${runId}</a></th><td>${changedAt === null ? '–' : formatInstant(changedAt)}</td><td>${hasReport ? 'written' : '–'}</td></tr>`,
+        (run) =>
+          markup`<tr><th scope="row"><a href="${pagePaths.run(run.runId)}">${run.runId}</a></th><td>${run.changedAt === null ? '–' : formatInstant(run.changedAt)}</td><td>${formatOutcome(run)}</td></tr>`,
       )}</tbody></table></div>`;
+
+const formatOutcome = ({ failure, hasReport }: RunSummary): string => {
+  if (failure !== null) return `failed: ${formatFailureLine(failure)}`;
+  return hasReport ? 'report written' : '–';
+};

@@ -1,4 +1,4 @@
-import { errorCatalogue, type ErrorCode } from '../../../configs/errors.ts';
+import { errorCatalogue, nextStepMark, type ErrorCode } from '../../../configs/errors.ts';
 
 /** An error of the catalog in configs/errors.ts. The message says what happened and ends with the next step of its code. */
 export class CodedError extends Error {
@@ -6,7 +6,7 @@ export class CodedError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(`${message}\nNext: ${errorCatalogue[code].nextStep}`, options);
+    super(`${message}${nextStepMark}${errorCatalogue[code].nextStep}`, options);
     this.code = code;
   }
 }

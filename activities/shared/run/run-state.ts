@@ -53,8 +53,10 @@ export function applyEvent(state: RunState, event: TrainerEvent): RunState {
 
 function progressOf(event: TrainerEvent, before: Progress): Partial<Progress> {
   switch (event.type) {
-    case 'started':
-      return { epoch: event.epoch, iteration: event.iteration, pid: event.pids[0] ?? null, ...noSpeed };
+    case 'started': {
+      const { epoch, iteration, iterationsPerEpoch, pids } = event;
+      return { epoch, iteration, iterationsPerEpoch, pid: pids[0] ?? null, ...noSpeed };
+    }
     case 'step': {
       const { epoch, iteration, loss, lr, etaSeconds, imagesPerSecond = null, mfu = null } = event;
       return { epoch, iteration, loss, lr, etaSeconds, imagesPerSecond, mfu };

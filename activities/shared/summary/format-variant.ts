@@ -1,4 +1,5 @@
 import { formatPoints } from './format-score.ts';
+import { headline } from './run-failure.ts';
 import type { SweepChange, VariantStatus } from '../../../configs/schema/index.ts';
 
 type VariantSummary = Pick<VariantStatus, 'state' | 'joined' | 'stoppedEarly' | 'failure' | 'question'>;
@@ -7,7 +8,7 @@ type VariantSummary = Pick<VariantStatus, 'state' | 'joined' | 'stoppedEarly' | 
 export function formatVariantState({ state, joined, stoppedEarly, failure, question }: VariantSummary): string {
   return [
     stoppedEarly === null ? state : `${state}, stopped early ${stoppedEarly}`,
-    ...(failure === null ? [] : [`${failure.code}: ${firstLine(failure.message)}`]),
+    ...(failure === null ? [] : [`${failure.code}: ${headline(failure.message)}`]),
     ...(question == null || state !== 'running' ? [] : [`waits for a person: ${question}`]),
     ...(joined ? ['joined an existing run'] : []),
   ].join('; ');
@@ -29,10 +30,3 @@ function flatten(value: object, path: string): string[] {
 
 export const formatVariantScore = (score: number | null | undefined): string =>
   score == null ? '–' : formatPoints(score);
-
-const maxCharacters = 200;
-
-function firstLine(text: string): string {
-  const line = text.split('\n', 1)[0] ?? '';
-  return line.length > maxCharacters ? `${line.slice(0, maxCharacters)}…` : line;
-}

@@ -29,7 +29,7 @@ test('status shows a finished run that Temporal no longer has, and start does no
   expect(finished.sort()).toEqual(['long-run:evaluate:long-ago', 'long-run:train:long-ago']);
   const report = `${home}/runs/long-ago/report/index.html`;
   expect((await everswin('status', 'long-ago')).stdout).toMatch(
-    new RegExp(`long-run:train:long-ago +completed +done +bbox AP 50\\.\\d+ +segm AP \\d+\\.\\d+ +${report}$`),
+    new RegExp(`^long-ago +done\n.*\n +test +box AP 50\\.\\d+ +mask AP \\d+\\.\\d+\n +report +${report}$`),
   );
   const demo = await readFile(`${projectRoot}/configs/runs/demo.json`, 'utf8');
   await writeFile(`${home}/run.json`, JSON.stringify({ ...(JSON.parse(demo) as object), name: 'long-ago' }));

@@ -212,6 +212,6 @@ test('the live page escapes texts of the trainer', async () => {
   await writeFile(train.progress, `${lines.join('\n')}\n`);
   const { body } = await ask('/runs/changing/live');
   expect(body).not.toMatch(/<(script|img|iframe|style|form|meta|base)\b|\son\w+="/i);
-  expect([...body.matchAll(/<a [^>]*>/g)].map(String)).toEqual(['<a href="./">']);
+  expect([...body.matchAll(/<a [^>]*>/g)].map(String)).toEqual(['<a href="index.html">']);
   expect(body.match(/Resumed/g)?.length).toBeGreaterThanOrEqual(hostileTexts.length);
 });

@@ -85,7 +85,7 @@ test('notifier sends only the selected events and names the code of a failure', 
     const { handle } = await startRun(client, inputWithNotify(notify));
     await expect(handle.result()).rejects.toThrow();
     const sent = [...received.values()].map(({ event, text }) => [event, text]);
-    expect(sent).toEqual([['failed', 'PlanStopped: - GPUs: 9 requested, 1 available']]);
+    expect(sent).toEqual([['failed', 'PlanStopped: The dry run found 1 error:\n- GPUs: 9 requested, 1 available']]);
   });
 });
 

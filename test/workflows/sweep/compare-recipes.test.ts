@@ -112,7 +112,7 @@ test('compareRecipes trains the other variants and names the winner when one var
     expect(result.winner).toBe('b');
     expect(result.verdict).toEqual([
       'b wins with box AP 50.0: +2.0 [+2.0, +2.0] compared with a. The difference is significant.',
-      'c: failed; PlanStopped: - GPUs: 9 requested, 1 available.',
+      'c: failed; PlanStopped: The dry run found 1 error: GPUs: 9 requested, 1 available.',
     ]);
     expect(result.variants.map(({ state }) => state)).toEqual(['done', 'done', 'failed', 'done']);
 
@@ -124,7 +124,9 @@ test('compareRecipes trains the other variants and names the winner when one var
     expect(report.variants.map(({ changes }) => changes)).toEqual(['same as the base', 'seed 8', 'gpus 9', 'epochs 2']);
     const markdown = await readFile(`${folder}/comparison.md`, 'utf8');
     expect(markdown).toContain('| b (best) | seed 8 | 50.0 | 50.0 | done |');
-    expect(markdown).toContain('| c | gpus 9 | – | – | failed; PlanStopped: - GPUs: 9 requested, 1 available |');
+    expect(markdown).toContain(
+      '| c | gpus 9 | – | – | failed; PlanStopped: The dry run found 1 error: GPUs: 9 requested, 1 available |',
+    );
     expect(await readFile(new URL(result.uri), 'utf8')).toBe(await readFile(`${folder}/index.html`, 'utf8'));
     const { typedSearchAttributes } = await handle.describe();
     expect(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value])).toEqual(
@@ -196,7 +198,9 @@ test('compareRecipes fails and names each reason when no variant finishes', asyn
       cause: {
         cause: {
           type: 'NotComparable',
-          message: expect.stringContaining('- b: failed; PlanStopped: - GPUs: 9 requested') as string,
+          message: expect.stringContaining(
+            '- b: failed; PlanStopped: The dry run found 1 error: GPUs: 9 requested',
+          ) as string,
         },
       },
     });

@@ -52,8 +52,8 @@ test('renderRunDetails lists the state of the run, then checks, steps and decisi
     | **Epoch** | 12 of 36 |
     | **Iteration** | 170001 |
     | **Loss** | 0.7322 |
-    | **bbox AP** | 44.1 |
-    | **segm AP** | 39.8 |
+    | **Box AP** | 44.1 |
+    | **Mask AP** | 39.8 |
     | **Speed** | 7.31 images/s, MFU 31.2 % |
     | **ETA** | 2 d 11 h |
     | **Goodput** | 97.1 % |
@@ -76,5 +76,5 @@ test('renderRunDetails lists the state of the run, then checks, steps and decisi
 });
 
 test('renderRunDetails shows a dash for unknown values', () => {
-  expect(renderRunDetails({ ...status, progress: null })).toContain('| **bbox AP** | – |');
+  expect(renderRunDetails({ ...status, progress: null })).toContain('| **Box AP** | – |');
 });

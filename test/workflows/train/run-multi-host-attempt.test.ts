@@ -63,7 +63,7 @@ test('runMultiHostAttempt fails the run with the reason when a host can never jo
   await withHostWorkers({ 'gpu-a': { runTraining: trainUntilStopped }, 'gpu-b': { joinTraining } }, async (client) => {
     const { handle } = await startRun(client, inputForHosts());
     await expect(handle.result()).rejects.toMatchObject({
-      cause: { cause: { type: 'TrainingFailed', message: 'Not enough GPUs on this machine.' } },
+      cause: { type: 'TrainingFailed', message: 'Not enough GPUs on this machine.' },
     });
   });
 });
@@ -79,7 +79,7 @@ test('runMultiHostAttempt stops the other hosts when the leader fails the run', 
     Promise.reject(ApplicationFailure.nonRetryable('seed changed from 7 to 8', 'PlanChanged'));
   await withHostWorkers({ 'gpu-a': { runTraining }, 'gpu-b': { joinTraining } }, async (client) => {
     const { handle } = await startRun(client, inputForHosts());
-    await expect(handle.result()).rejects.toMatchObject({ cause: { cause: { type: 'PlanChanged' } } });
+    await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'PlanChanged' } });
   });
   expect(stopped).toEqual([true]);
 });
@@ -96,7 +96,10 @@ test('trainDetector does not start hosts without a shared folder, even when forc
   const executed = await withHostWorkers({ 'gpu-a': {}, 'gpu-b': { checkSharedStorage } }, async (client) => {
     const { handle } = await startRun(client, { ...inputForHosts(), force: true });
     await expect(handle.result()).rejects.toMatchObject({
-      cause: { type: 'PlanStopped', message: '- gpu-b: shared folder: /home does not show gpu-a. Share it.' },
+      cause: {
+        type: 'PlanStopped',
+        message: 'The dry run found 1 error:\n- gpu-b: shared folder: /home does not show gpu-a. Share it.',
+      },
     });
   });
   expect(executed['gpu-a']).not.toContain('runTraining');

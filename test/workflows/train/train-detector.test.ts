@@ -61,7 +61,9 @@ test('trainDetector stops before training when the dry run finds errors, unless 
     const { handle } = await startRun(client, freshInput());
     const cause = await causeOf(handle.result());
     expect(cause).toMatchObject({ type: 'PlanStopped', nonRetryable: true });
-    expect(cause).toMatchObject({ message: '- GPUs: 4 requested, 2 available. Set gpus to 2.' });
+    expect(cause).toMatchObject({
+      message: 'The dry run found 1 error:\n- GPUs: 4 requested, 2 available. Set gpus to 2.',
+    });
     expect(trained).toBe(0);
 
     const forced = await startRun(client, { ...freshInput(), force: true });

@@ -105,7 +105,7 @@ test('trainDetector stops its trainer before it fails, and names a host that doe
     async (client) => {
       const endOf = async () => {
         const { handle } = await startRun(client, freshInput());
-        await expect(handle.result()).rejects.toMatchObject({ cause: { cause: { type: 'DatasetInvalid' } } });
+        await expect(handle.result()).rejects.toMatchObject({ cause: { type: 'DatasetInvalid' } });
         return RunStatus.parse(await handle.query('status'));
       };
       expect(await endOf()).toMatchObject({ stage: 'failed', notice: null });
