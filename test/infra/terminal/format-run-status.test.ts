@@ -135,7 +135,7 @@ test('formatRunTable fits 80 columns, and shows why a run failed', () => {
     "RUN          STATE     EPOCH  BOX AP  MASK AP  STARTED UTC
     swin-s-blog  training     12    43.1     40.0  11-30 00:53
     too-large    failed                            11-30 00:53
-      PlanStopped: The dry run found 1 error: GPUs: 8 requested, 4 available on t…
+      PlanStopped: The dry run found 1 error: GPUs: 8 requested, 4 available on th…
     demo         done                              11-30 00:53
       /home/report/index.html"
   `);
