@@ -65,6 +65,7 @@ async function startVersion(version: string, project: string) {
     execa(process.execPath, [`${project}/test/chaos/${name}.ts`, '--subject', miniFreeze.name], {
       env,
       reject: false,
+      forceKillAfterDelay: false,
       all: true,
     }),
   );

@@ -39,7 +39,8 @@ test.each(commands)('%s ends %s with 130, without a process or a file', async (s
   const before = await readdir(folder);
   const main = `${projectRoot}/infra/cli/main.ts`;
   const env = { EVERSWIN_HOME: home };
-  const running = execa(process.execPath, [main, command, ...argv], { cwd: folder, env, reject: false });
+  const options = { cwd: folder, env, reject: false, forceKillAfterDelay: false } as const;
+  const running = execa(process.execPath, [main, command, ...argv], options);
   const pid = Number(await until(() => readPid()));
   running.kill(signal);
   const { exitCode, stderr } = await running;

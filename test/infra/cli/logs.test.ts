@@ -25,6 +25,7 @@ const start = (...argv: string[]) =>
   execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, 'logs', ...argv], {
     env: { EVERSWIN_HOME: home },
     reject: false,
+    forceKillAfterDelay: false,
   });
 
 test('logs prints the last lines of a run without control characters', async () => {

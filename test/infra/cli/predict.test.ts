@@ -53,6 +53,7 @@ const start = (...argv: string[]) =>
     cwd: folder,
     env: { EVERSWIN_HOME: home },
     reject: false,
+    forceKillAfterDelay: false,
   });
 
 test('predict writes a gallery, names skipped images and exits with 1', async () => {

@@ -25,6 +25,8 @@ const up = (home: string, hookToken: string | undefined) =>
   execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, 'up', '--home', home, '--device', 'cpu'], {
     env: { EVERSWIN_HOOK_TOKEN: hookToken },
     reject: false,
+    // On a busy machine, execa would kill the stack before it has stopped its processes.
+    forceKillAfterDelay: false,
     all: true,
   });
 
