@@ -12,7 +12,11 @@ export function formatComparisonVerdict({ runs, metrics, plan, resamples }: Comp
     plan.length === 0
       ? 'The plans are identical.'
       : `${formatPlural(plan.length, 'field')} of the plan differ: ${fields}.`;
-  const sentences = others.map(({ runId }, place) => {
+  const sentences = others.map(({ runId, checkpointSha256 }, place) => {
+    if (metrics.every(({ differences }) => (differences[place]?.by ?? 0) === 0)) {
+      const isSame = checkpointSha256 === first?.checkpointSha256;
+      return `${runId} is identical to ${first?.runId ?? ''}: all scores are equal${isSame ? ', and so are the tested checkpoints' : ''}.`;
+    }
     const [box, mask] = [overall('bbox', place), overall('segm', place)];
     const name = `${runId} compared with ${first?.runId ?? ''}`;
     if (box === undefined || mask === undefined) return `${name}: no common metrics.`;

@@ -2,6 +2,8 @@ import { apKinds, apRows, formatApRow } from '../shared/summary/coco-rows.ts';
 import { formatPoints, formatScore } from '../shared/summary/format-score.ts';
 import type { ComparedScore, Comparison, Report } from '../../configs/schema/index.ts';
 import { formatCount, formatPlural } from '../shared/summary/format-time.ts';
+import { chartScript } from '../report/components/chart-script.ts';
+import { csvScript } from '../report/components/csv-script.ts';
 import { renderFigure } from '../report/components/figure.ts';
 import { type Markup, markup } from '../report/components/markup.ts';
 import { renderPage } from '../report/components/page.ts';
@@ -24,6 +26,7 @@ export const renderComparisonHtml = (comparison: Comparison, curves: readonly Co
     summary: markup`${formatComparisonVerdict(comparison).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
 <p class="note">Each run is compared with the first. ${explainIntervals(comparison)}</p>`,
     sections: renderComparison(comparison, curves),
+    script: markup`${chartScript}${csvScript}`,
   });
 
 /** Renders the sections below the verdict. */
@@ -96,6 +99,7 @@ function renderCurves(runs: readonly ComparedCurves[]): Section {
       id,
       title,
       ...axes,
+      isOverlaid: true,
       marks: [],
       description: `${title} of ${names}, one line per run.`,
       series: runs.map(({ runId, curves }) => ({ name: runId, points: pointsOf(curves) })),

@@ -1,4 +1,5 @@
 import { apKinds, apRows, formatApRow } from '../shared/summary/coco-rows.ts';
+import { checkpointPosition } from '../shared/run/checkpoint-position.ts';
 import { formatPlural } from '../shared/summary/format-time.ts';
 import { formatScore } from '../shared/summary/format-score.ts';
 import { escapeMarkdown, tabulate } from '../report/components/markdown-table.ts';
@@ -71,14 +72,13 @@ function listOrigin({ plan, metrics, environment, codeChanges }: ModelCardFacts)
   ];
 }
 
-/** A checkpoint's name holds its epoch and step: e009-i000414.pth. */
 function formatEpochs(plan: RunPlan, { checkpoint }: EvalMetrics): string {
   if (isEvaluation(plan)) return 'none: the weights were evaluated as they are';
-  const [, epoch, step] = /^e(\d+)-i(\d+)/.exec(checkpoint) ?? [];
+  const position = checkpointPosition(checkpoint);
   const planned = `${formatPlural(plan.epochs, 'epoch')} planned`;
-  return epoch === undefined
+  return position === undefined
     ? planned
-    : `weights after ${formatPlural(Number(epoch), 'epoch')} (step ${Number(step)}); ${planned}`;
+    : `weights after ${formatPlural(position.epoch, 'epoch')} (step ${position.step}); ${planned}`;
 }
 
 const usage = `In the folder that contains \`detector/\`, with MMDetection 3 (\`onedl-mmdetection\`) installed:

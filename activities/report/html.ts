@@ -1,6 +1,11 @@
 import type { Analysis, Report } from '../../configs/schema/index.ts';
 import { isEvaluation } from '../../configs/schema/plan-weights.ts';
 import { renderAnalysis, explainMissing } from './analysis/analysis-sections.ts';
+import { confusionStyle } from './analysis/confusion-section.ts';
+import { galleryScript } from './analysis/gallery-script.ts';
+import { galleryStyle } from './analysis/gallery-style.ts';
+import { chartScript } from './components/chart-script.ts';
+import { csvScript } from './components/csv-script.ts';
 import { renderCost } from './sections/cost-section.ts';
 import { renderDetector } from './sections/detector-section.ts';
 import { renderHistory } from './sections/history-section.ts';
@@ -33,7 +38,9 @@ export function renderHtml(report: Report, analysis?: Analysis): string {
     title: report.runId,
     summary: markup`<p class="verdict">${report.verdict}</p>
 <p class="note">${summarizeRun(report)}</p>
-${renderKeyFigures(report, bootstrap)}`,
+${renderKeyFigures(report, known)}`,
     sections,
+    style: markup`${galleryStyle}${confusionStyle}`,
+    script: markup`${chartScript}${csvScript}${galleryScript}`,
   });
 }

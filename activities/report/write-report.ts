@@ -37,6 +37,7 @@ import { RunRecord } from '../shared/run/run-record.ts';
 import { measureSpeed } from '../shared/run/training-speed.ts';
 import { renderHtml } from './html.ts';
 import { renderMarkdown } from './markdown.ts';
+import { readLossParts } from './sections/loss-parts.ts';
 import { buildTimeline, collectCurves, countRepeatedSteps } from './sections/timeline.ts';
 import { formatVerdict } from './verdict.ts';
 import { buildRunManifest } from './run-manifest.ts';
@@ -168,6 +169,7 @@ async function gatherReport(
   const lastEpoch = filterLineage(events).findLast((event) => event.type === 'epoch');
   const gpuChanges = await readJsonLines(folder.gpuHealth, GpuHealthChange);
   const started = events.findLast((event) => event.type === 'started');
+  const parts = await readLossParts(folder.train.progress, record);
   const createdAt = Date.now() / 1000;
   const references = comparableReferences(plan);
   const recipe = await readJson(folder.recipe, FlattenedRecipe);
@@ -184,7 +186,7 @@ async function gatherReport(
     ...(detector && { detector }),
     references,
     ...(lastEpoch && { lastEpoch: EpochHashes.parse(lastEpoch) }),
-    curves: collectCurves(record),
+    curves: { ...collectCurves(record), ...(parts && { parts }) },
     ...(speed && { speed }),
     timeline: buildTimeline(record, testEvents, attempts, incidents, gpuChanges),
     checks,

@@ -13,12 +13,27 @@ export type PrecisionCurve = z.infer<typeof PrecisionCurve>;
 const Interval = z.tuple([z.number().min(0).max(1), z.number().min(0).max(1)]).nullable();
 type Interval = z.infer<typeof Interval>;
 
+const Share = z.number().min(0).max(1);
+const Count = z.int().min(0);
+
+/** Score threshold with the highest F1 at IoU 0.5, the middle one of several, and the scores at it. */
+const SuggestedThreshold = z.object({ score: Share, precision: Share, recall: Share, f1: Share });
+export type SuggestedThreshold = z.infer<typeof SuggestedThreshold>;
+
+/** Detections of a class at IoU 0.5 with a score of at least 0, 0.01 … 1, without those on crowds. */
+const ThresholdCounts = z.object({ correct: z.array(Count).length(101), wrong: z.array(Count).length(101) });
+export type ThresholdCounts = z.infer<typeof ThresholdCounts>;
+
 const ClassScores = z.object({
   AP: Score,
   AP50: Score,
   interval: Interval,
   /** Curve at IoU 0.5; also null with more than 200 classes. */
   curve: PrecisionCurve,
+  /** Null without ground truth or correct detections; absent in files of earlier versions. */
+  suggested: SuggestedThreshold.nullish(),
+  /** Null with more than 200 classes; absent in files of earlier versions. */
+  counts: ThresholdCounts.nullish(),
 });
 
 /** Scores of one class. Classes have the order of the data; crowds do not count as instances. */
@@ -41,7 +56,8 @@ export const errorKinds = ['localization', 'class', 'both', 'duplicate', 'backgr
 export type ErrorKind = (typeof errorKinds)[number];
 
 /** Counts by COCO's sizes, split at 32 x 32 and 96 x 96 pixels: size of the object, or of the detection without one. */
-const BySize = z.object({ small: z.int().min(0), medium: z.int().min(0), large: z.int().min(0) });
+const BySize = z.object({ small: Count, medium: Count, large: Count });
+export type BySize = z.infer<typeof BySize>;
 
 const ErrorAnalysis = z.object({
   /** Ground truth objects, without crowds. */
@@ -82,23 +98,57 @@ export const GalleryImage = z.object({
     /** Width and height are at most 480 pixels. */
     width: z.int().positive().max(480),
     height: z.int().positive().max(480),
-    /** JPEG files in base64, with masks and boxes but without text. */
-    truth: z.base64().max(200_000),
-    predictions: z.base64().max(200_000),
+    /** JPEG file in base64. */
+    image: z.base64().max(200_000).optional(),
+    /** Earlier versions wrote two JPEG files instead, with masks and boxes drawn on them. */
+    truth: z.base64().max(200_000).optional(),
+    predictions: z.base64().max(200_000).optional(),
   }),
-  /** Objects without crowds. `found`: a prediction is correct. */
-  truth: z.array(Shown.extend({ found: z.boolean() })).max(100),
+  /** Objects without crowds. `found`: a prediction is correct; `foundScore` is the score of this prediction. */
+  truth: z.array(Shown.extend({ found: z.boolean(), foundScore: Share.optional() })).max(100),
   predictions: z
     .array(
       Shown.extend({
-        score: z.number().min(0).max(1),
+        score: Share,
         /** `ignored`: the prediction lies on a crowd. */
         outcome: z.enum(['correct', 'ignored', 'localization', 'class', 'both', 'duplicate', 'background']),
+        /** Largest IoU with an object. */
+        iou: Share.optional(),
+        /** Class of the object, for the outcomes `class` and `both`. */
+        trueClass: Name.optional(),
       }),
     )
     .max(100),
 });
 export type GalleryImage = z.infer<typeof GalleryImage>;
+
+/** Means over the classes with ground truth, for score thresholds of 0, 0.01 … 1 at IoU 0.5. */
+const OverallThresholds = z.object({
+  precision: z.array(Share).length(101),
+  recall: z.array(Share).length(101),
+  f1: z.array(Share).length(101),
+  suggested: SuggestedThreshold.nullable(),
+});
+export type OverallThresholds = z.infer<typeof OverallThresholds>;
+
+/**
+ * Cells above 0 of the confusion matrix as [actual class, predicted class, count], largest first. Classes are indices;
+ * the number of classes stands for the background. Detections that reach `scoreThreshold` match, by descending score,
+ * the unmatched object of largest IoU, at least 0.5, whatever its class.
+ */
+const ConfusionCells = z.array(z.tuple([Count, Count, Count])).max(20_000);
+export type ConfusionCells = z.infer<typeof ConfusionCells>;
+
+/** Objects of a split, without crowds. */
+const SplitDistribution = z.object({
+  images: Count,
+  /** Images without objects. */
+  emptyImages: Count,
+  /** Number of objects of each class. */
+  objects: z.array(Count).max(5000),
+  sizes: BySize,
+});
+export type SplitDistribution = z.infer<typeof SplitDistribution>;
 
 const OverallCurves = z.object({ iou50: PrecisionCurve, iou75: PrecisionCurve, mean: PrecisionCurve });
 const Intervals = z.object({ AP: Interval, AP50: Interval, AP75: Interval });
@@ -115,9 +165,14 @@ export const Analysis = z.object({
   /** Lowest score of detections that are counted or shown one by one. */
   scoreThreshold: z.number().min(0).max(1),
   errors: z.object({ bbox: ErrorAnalysis, segm: ErrorAnalysis }),
-  /** Rule that chose the gallery, as one sentence. At most 4 images of each group are chosen. */
+  /** Null without ground truth. This and the next two are absent in files of earlier versions. */
+  thresholds: z.object({ bbox: OverallThresholds.nullable(), segm: OverallThresholds.nullable() }).optional(),
+  confusion: z.object({ bbox: ConfusionCells, segm: ConfusionCells }).optional(),
+  /** `train` is null if the prepared data set holds no samples. */
+  distribution: z.object({ train: SplitDistribution.nullable(), val: SplitDistribution }).optional(),
+  /** Rule that chose the gallery, as one sentence. At most 16 images of each group are chosen. */
   galleryRule: z.string().max(500),
-  gallery: z.array(GalleryImage).max(12),
+  gallery: z.array(GalleryImage).max(48),
   /** 95 % intervals over images; null with too few images. */
   bootstrap: z
     .object({

@@ -76,6 +76,10 @@ export const Report = z.object({
   curves: z.object({
     loss: z.array(z.object({ iteration: z.int(), loss: z.number().nullable(), lr: z.number().nullable() })),
     ap: z.array(z.object({ epoch: z.int(), iteration: z.int(), bbox: Score, segm: Score })),
+    /** Means of the parts of the loss by name, up to each iteration; absent in reports of earlier versions. */
+    parts: z
+      .object({ iterations: z.array(z.int()), losses: z.record(z.string(), z.array(z.number().nullable())) })
+      .optional(),
   }),
   /** Mean speed of the steps that no restart discarded; absent if the trainer recorded none. */
   speed: Speed.extend({ epochs: z.array(Speed.extend({ epoch: z.int() })) }).optional(),

@@ -37,14 +37,21 @@ const sparkPoints = 34;
 export function drawSpark(one: ClassAnalysis): Markup | string {
   if (one.bbox.curve === null && one.segm.curve === null) return '';
   const label = `Precision over recall at IoU 0.5; AP50 box ${formatScore(one.bbox.AP50)}, mask ${formatScore(one.segm.AP50)}`;
-  return markup`<svg class="spark" viewBox="0 0 ${spark.width} ${spark.height}" role="img" aria-label="${label}"><title>${label}</title><path class="grid" d="M0 0V${spark.height}H${spark.width}"/>${lanes.map(
-    ({ kind }, index) => markup`<g class="s${index + 1}"><path d="${traceCurve(one[kind].curve)}"/></g>`,
-  )}</svg>`;
+  return drawSharePath(
+    label,
+    lanes.map(({ kind }) => one[kind].curve ?? []),
+  );
 }
 
-function traceCurve(curve: readonly number[] | null): string {
+/** Draws curves of 101 values from 0 to 1. */
+export const drawSharePath = (label: string, curves: readonly (readonly number[])[]): Markup =>
+  markup`<svg class="spark" viewBox="0 0 ${spark.width} ${spark.height}" role="img" aria-label="${label}"><title>${label}</title><path class="grid" d="M0 0V${spark.height}H${spark.width}"/>${curves.map(
+    (curve, index) => markup`<g class="s${index + 1}"><path d="${traceCurve(curve)}"/></g>`,
+  )}</svg>`;
+
+function traceCurve(curve: readonly number[]): string {
   const points = downsample(
-    (curve ?? []).map((y, x) => ({ x, y })),
+    curve.map((y, x) => ({ x, y })),
     sparkPoints,
   );
   const places = points.map(({ x, y }) => `${round((x / 100) * spark.width)} ${round((1 - (y ?? 0)) * spark.height)}`);

@@ -2,9 +2,9 @@ import type { Analysis, GalleryImage } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import type { Section } from '../components/section.ts';
 import { formatPlural } from '../../shared/summary/format-time.ts';
-import { selectPictures } from './picture-budget.ts';
-
-type AnnotatedObject = GalleryImage['truth'][number] | GalleryImage['predictions'][number];
+import { drawOverlay, isWrong } from './gallery-overlay.ts';
+import { type Judgment, judgmentNames, judgments } from './outcome-names.ts';
+import { selectWithinBudget } from './picture-budget.ts';
 
 const groups = [
   ['best', 'Best'],
@@ -12,63 +12,92 @@ const groups = [
   ['random', 'Random sample'],
 ] as const;
 
-/** Renders images with ground truth and predictions side by side. */
+/** Renders images with predictions, and with the objects that they missed, over the picture. */
 export function renderGallery({ gallery, galleryRule, scoreThreshold }: Analysis): Section {
-  const shown = selectPictures(gallery);
+  const names = [...new Set(gallery.flatMap(listNames))].sort((a, b) => a.localeCompare(b));
+  const numbers = new Map(names.map((name, number) => [name, number]));
+  const shown = selectWithinBudget(gallery.map((image) => ({ image, figure: renderImage(image, numbers) })));
   const omitted = gallery.length - shown.length;
   return {
     id: 'gallery',
     title: 'Gallery',
-    body: markup`${shown.length === 0 ? markup`<p class="note">The analysis contains no images.</p>` : ''}
+    body: markup`${shown.length === 0 ? markup`<p class="note">The analysis contains no images.</p>` : markup`${renderLegend()}${renderControls(names, scoreThreshold)}`}
 ${gallery.length > 0 && !gallery.some(({ group }) => group === 'best') ? markup`<h3>Best</h3><p class="note">None: no image has an F1 above 0.</p>` : ''}
 ${groups.map(([group, title]) =>
   renderGroup(
     title,
-    shown.filter((one) => one.group === group),
+    shown.flatMap(({ image, figure }) => (image.group === group ? figure : [])),
   ),
 )}
-<p class="note">Left: ground truth. Right: predictions with a score of at least ${scoreThreshold}. Hover over a box for details. ${galleryRule}${omitted > 0 ? ` ${formatPlural(omitted, 'image')} omitted to limit the size of this page; analysis.json lists all.` : ''}</p>`,
+<p class="note">Predictions with a score of at least ${scoreThreshold}, compared with the ground truth by mask at IoU 0.5. Hover over a box for details. ${galleryRule}${omitted > 0 ? ` ${formatPlural(omitted, 'image')} omitted to limit the size of this page; analysis.json lists all.` : ''}</p>
+${renderDialog(scoreThreshold)}`,
   };
 }
 
-const renderGroup = (title: string, images: readonly GalleryImage[]): Markup | string =>
-  images.length === 0 ? '' : markup`<h3>${title}</h3><div class="gallery">${images.map(renderImage)}</div>`;
+const renderGroup = (title: string, figures: readonly Markup[]): Markup | string =>
+  figures.length === 0 ? '' : markup`<h3>${title}</h3><div class="gallery">${figures}</div>`;
 
-const renderImage = (image: GalleryImage): Markup => markup`
-<figure><div class="shots">${renderSide(image, 'truth')}${renderSide(image, 'predictions')}</div>
-<figcaption><b>${image.fileName}</b> <span>F1 ${image.f1.toFixed(2)} · ${formatOutcome(image)}</span></figcaption></figure>`;
-
-function renderSide({ picture, fileName, truth, predictions }: GalleryImage, side: 'truth' | 'predictions'): Markup {
-  const { width, height } = picture;
-  const items: readonly AnnotatedObject[] = side === 'truth' ? truth : predictions;
-  const alt = `${side === 'truth' ? 'Ground truth' : 'Predictions'} of ${fileName}: ${countClasses(items)}`;
-  // Large boxes first, so that small boxes inside them stay on top and can be hovered.
-  const ordered = [...items].sort((a, b) => b.box[2] * b.box[3] - a.box[2] * a.box[3]);
-  return markup`<div class="shot"><img src="data:image/jpeg;base64,${picture[side]}" width="${width}" height="${height}" alt="${alt}"><svg viewBox="0 0 ${width} ${height}" aria-hidden="true">${ordered.map(
+const renderLegend = (): Markup =>
+  markup`<p class="legend judgments">${judgments.map(
     (one) =>
-      markup`<rect x="${one.box[0]}" y="${one.box[1]}" width="${one.box[2]}" height="${one.box[3]}"><title>${formatObject(one)}</title></rect>`,
-  )}</svg></div>`;
-}
+      markup`<span class="key"><svg viewBox="0 0 26 14" aria-hidden="true"><rect class="backing" width="26" height="14" rx="2"/><g class="${one === 'missed' ? 'truth missed' : one}"><path class="edge" d="M2 7h22"/></g></svg>${judgmentNames[one]}</span> `,
+  )}</p>`;
 
-const formatObject = (one: AnnotatedObject): string =>
-  'score' in one
-    ? `${one.class} ${one.score.toFixed(2)}: ${one.outcome}`
-    : `${one.class}: ${one.found ? 'found' : 'not found'}`;
+/** Renders the filters, which the script shows. */
+const renderControls = (names: readonly string[], scoreThreshold: number): Markup => markup`
+<div class="controls" role="group" aria-label="Filter of the gallery" hidden>
+<label>Class <select name="class"><option value="">all</option>${names.map((name, number) => markup`<option value="${number}">${name}</option>`)}</select></label>
+<label>Outcome <select name="outcome"><option value="">all</option>${judgments.map((one) => markup`<option value="${one}">${judgmentNames[one]}</option>`)}</select></label>
+${renderSwitches(scoreThreshold)}
+<output></output></div>`;
+
+const renderSwitches = (scoreThreshold: number): Markup =>
+  markup`<label><input type="checkbox" name="truth"> all ground truth</label>
+<label>Score from <input type="range" name="score" min="${scoreThreshold}" max="1" step="0.01" value="${scoreThreshold}"> <span class="reading">${scoreThreshold.toFixed(2)}</span></label>`;
+
+const renderDialog = (scoreThreshold: number): Markup => markup`<dialog class="zoom" aria-label="Image">
+<div class="controls"><button type="button" name="previous">← Previous</button><button type="button" name="next">Next →</button>
+${renderSwitches(scoreThreshold)}
+<button type="button" name="close">Close</button></div>
+<div class="stage"></div><p class="caption"></p></dialog>`;
+
+const renderImage = (image: GalleryImage, numbers: ReadonlyMap<string, number>): Markup => {
+  const { picture, fileName, f1 } = image;
+  const source = picture.image ?? picture.predictions ?? picture.truth ?? '';
+  const alt = `${fileName}: ${formatOutcome(image)}`;
+  return markup`
+<figure data-has="${listContents(image, numbers)}"><div class="shot"><img src="data:image/jpeg;base64,${source}" width="${picture.width}" height="${picture.height}" decoding="async" alt="${alt}">${drawOverlay(image)}</div>
+<figcaption><b>${fileName}</b> <span>F1 ${f1.toFixed(2)} · ${formatOutcome(image)}</span></figcaption></figure>`;
+};
+
+const listNames = ({ truth, predictions }: GalleryImage): string[] =>
+  [...truth, ...predictions].map((one) => one.class);
+
+/** Lists pairs of class number and outcome, for the filters: `3:correct 7:missed`. */
+function listContents({ truth, predictions }: GalleryImage, numbers: ReadonlyMap<string, number>): string {
+  const pair = (name: string, outcome: Judgment): string => `${numbers.get(name) ?? ''}:${outcome}`;
+  const missed = truth.filter(({ found }) => !found);
+  const pairs = [
+    ...predictions.map((one) => pair(one.class, one.outcome)),
+    ...missed.map((one) => pair(one.class, 'missed')),
+  ];
+  return [...new Set(pairs)].join(' ');
+}
 
 function formatOutcome({ truth, predictions }: GalleryImage): string {
   const missed = truth.filter(({ found }) => !found);
-  const wrong = predictions.filter(({ outcome }) => outcome !== 'correct' && outcome !== 'ignored');
+  const wrong = predictions.filter(isWrong);
   const found = `${truth.length - missed.length} of ${formatPlural(truth.length, 'object')} found`;
   const more = [
-    ...(missed.length > 0 ? [`not found: ${countClasses(missed)}`] : []),
-    ...(wrong.length > 0 ? [`${wrong.length} wrong: ${countBy(wrong.map(({ outcome }) => outcome))}`] : []),
+    ...(missed.length > 0 ? [`missed: ${countBy(missed.map((one) => one.class))}`] : []),
+    ...(wrong.length > 0
+      ? [`${wrong.length} wrong: ${countBy(wrong.map(({ outcome }) => judgmentNames[outcome]))}`]
+      : []),
   ];
   return [found, ...more].join('; ');
 }
 
-const countClasses = (items: readonly AnnotatedObject[]): string => countBy(items.map((one) => one.class)) || 'nothing';
-
-/** Counts objects by class, most frequent first: `2 person, 1 dog`. */
+/** Counts names, most frequent first: `2 person, 1 dog`. */
 function countBy(names: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);

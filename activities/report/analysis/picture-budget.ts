@@ -1,24 +1,30 @@
 import type { GalleryImage } from '../../../configs/schema/index.ts';
+import type { Markup } from '../components/markup.ts';
 
-/** Total base64 characters that keep the page under 5 MB. */
-const budget = 3_400_000;
+/** Total bytes of the images and their overlays that keep the page under 5 MB. */
+const budget = 3_300_000;
+
+interface RenderedImage {
+  readonly image: Pick<GalleryImage, 'group'>;
+  readonly figure: Markup;
+}
 
 /** Selects as many images as fit, alternating between groups, and keeps their order. */
-export function selectPictures(gallery: readonly GalleryImage[]): GalleryImage[] {
+export function selectWithinBudget<T extends RenderedImage>(gallery: readonly T[]): T[] {
   const ordered = gallery
-    .map((image, index) => ({ image, index, round: countBefore(gallery, index) }))
+    .map((one, index) => ({ one, index, round: countBefore(gallery, index) }))
     .sort((a, b) => a.round - b.round || a.index - b.index);
   let room = budget;
-  const chosen = new Set<GalleryImage>();
-  for (const { image } of ordered) {
-    const characters = image.picture.truth.length + image.picture.predictions.length;
-    if (characters > room) continue;
-    room -= characters;
-    chosen.add(image);
+  const chosen = new Set<T>();
+  for (const { one } of ordered) {
+    const bytes = Buffer.byteLength(String(one.figure));
+    if (bytes > room) continue;
+    room -= bytes;
+    chosen.add(one);
   }
-  return gallery.filter((image) => chosen.has(image));
+  return gallery.filter((one) => chosen.has(one));
 }
 
 /** Counts earlier images of the same group. */
-const countBefore = (gallery: readonly GalleryImage[], index: number): number =>
-  gallery.slice(0, index).filter(({ group }) => group === gallery[index]?.group).length;
+const countBefore = (gallery: readonly RenderedImage[], index: number): number =>
+  gallery.slice(0, index).filter(({ image }) => image.group === gallery[index]?.image.group).length;

@@ -33,7 +33,7 @@ thead th { border-bottom: 1px solid var(--line); color: var(--soft); font-size: 
 .results th span { color: var(--soft); font-size: 0.7rem; white-space: nowrap; }
 .results .group th { padding-top: 1.25rem; font-weight: 600; }
 .results tbody:first-of-type .group th { padding-top: 0.75rem; }
-.results .group + tr > *, .results .group + tr b { font-weight: 600; }
+.results tbody:not(:has(.group)) tr:first-child > *, .results .group + tr > *, .results tbody:not(:has(.group)) tr:first-child b, .results .group + tr b { font-weight: 600; }
 .results .group + tr span { font-weight: 400; }
 .results td { color: var(--soft); }
 .results small { display: inline-block; min-width: 2.1rem; color: var(--soft); font-size: 0.78rem; }
@@ -62,6 +62,8 @@ svg text { fill: var(--soft); font-size: 10.5px; font-variant-numeric: tabular-n
 .level path { stroke: var(--soft); stroke-dasharray: 2 4; }
 .stop path { stroke: var(--stop); stroke-width: 1.25; stroke-dasharray: 3 3; }
 .go path { fill: var(--go); }
+.best path { fill: var(--fourth); stroke: var(--fourth); stroke-width: 1; }
+.tested path { fill: var(--ink); }
 .mark path { stroke-opacity: 0.85; }
 .mark .hit { fill: none; stroke: transparent; stroke-width: 14; stroke-dasharray: none; }
 .readings path { stroke: transparent; }

@@ -15,6 +15,8 @@ interface Page {
   readonly sections: readonly Section[];
   /** Additional elements of the head. */
   readonly head?: Markup;
+  /** Additional style. */
+  readonly style?: Markup;
   /** Additional script. */
   readonly script?: Markup;
   /** Allows the script to send requests to its own server. */
@@ -31,22 +33,24 @@ export function renderPage({
   summary,
   sections,
   head,
+  style,
   script,
   allowConnect: connect = false,
   allowImages: images = false,
 }: Page): string {
+  const styles = markup`${pageStyle}${style ?? ''}`;
   const scripts = markup`${pageScript}${script ?? ''}`;
   return markup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy(String(pageStyle), String(scripts), { connect, images })}">
+<meta http-equiv="Content-Security-Policy" content="${contentPolicy(String(styles), String(scripts), { connect, images })}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
 ${head ?? ''}
 <title>${title} · everswin</title>
-<style>${pageStyle}</style>
+<style>${styles}</style>
 </head>
 <body>
 <main>

@@ -7,11 +7,17 @@ nav ul { display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; margin-top: 1.5rem
 nav a { display: inline-block; padding: 0.15rem 0; }
 .figures + figure { margin-top: 2rem; }
 .figures { display: flex; flex-wrap: wrap; gap: 1px; margin: 1.5rem 0 0; border: 1px solid var(--line); border-radius: 8px; background: var(--line); overflow: hidden; }
-.figures div { flex: 1 1 8.6rem; padding: 0.75rem 1rem; background: var(--page); }
+.figures div { flex: 1 1 8.6rem; overflow-wrap: anywhere; padding: 0.75rem 1rem; background: var(--page); }
 .figures dt { color: var(--soft); font-size: 0.78rem; }
 .figures dd { margin: 0; }
 .figures b { display: block; font-size: 1.35rem; font-weight: 600; line-height: 1.35; font-variant-numeric: tabular-nums; }
 .figures span { color: var(--soft); font-size: 0.75rem; }
+.figures:has(> :nth-child(7)) div { flex-basis: 11.5rem; }
+.pair > * { min-width: 0; }
+.pair .results { width: 100%; }
+.pair .results small { display: block; min-width: 0; line-height: 1.1; }
+.pair .results th, .pair .results td { padding-inline: 0.4rem; }
+.pair .results .groups th { max-width: 7rem; white-space: normal; }
 .lead { font-size: 1.05rem; }
 .soft { color: var(--soft); }
 .gone { color: var(--stop); }
@@ -49,6 +55,10 @@ s { text-decoration-color: var(--stop); }
 [aria-sort] { color: var(--ink) !important; }
 [aria-sort='ascending']::after { content: ' ↑'; } [aria-sort='descending']::after { content: ' ↓'; }
 .classes tbody th { min-width: 6.5rem; max-width: 14rem; overflow-wrap: anywhere; }
+.narrow thead th { white-space: normal; }
+.narrow th, .narrow td { padding-inline: 0.5rem; }
+.narrow tbody th { min-width: 5rem; }
+details + .note { margin-top: 0.75rem; }
 .strip { display: block; width: 160px; height: 20px; }
 .strip path, .spark path { stroke-width: 1.2; }
 .strip .s1 path, .strip .s2 path { stroke-opacity: 0.55; stroke-width: 2.5; }
@@ -73,21 +83,28 @@ section > .bar { height: 1.1rem; margin: 0.75rem 0 1rem; }
 .course .attempt rect { fill: var(--first); fill-opacity: 0.25; stroke: var(--page); }
 .course .inside { fill: var(--ink); }
 .course { display: block; width: 100%; height: auto; margin: 0.5rem 0 1rem; overflow: visible; }
+.values { min-height: 1.2em; margin: 0; color: var(--soft); font-size: 0.78rem; text-align: right; font-variant-numeric: tabular-nums; }
+.readings .here { stroke: var(--soft); stroke-opacity: 0.25; }
+.csv { display: block; margin: 0.25rem 0 0.75rem auto; padding: 0 0.4rem; border: 1px solid var(--line); border-radius: 4px; background: none; color: var(--soft); font: inherit; font-size: 0.72rem; cursor: pointer; }
+.csv:hover { color: var(--ink); }
+.csv:focus-visible { outline: 2px solid var(--first); outline-offset: 2px; }
+.overlaid .s2 path { stroke-dasharray: 8 6; } .overlaid .s3 path { stroke-dasharray: 2 6; } .overlaid .s4 path { stroke-dasharray: 12 4 2 4; } .overlaid .s5 path { stroke-dasharray: 4 4; }
+.overlaid .s1 path { stroke-width: 2.6; }
+.overlaid .s1 circle { r: 4.5px; } .overlaid .s2 circle { r: 3.4px; } .overlaid .s3 circle { r: 2.5px; } .overlaid .s4 circle { r: 1.8px; } .overlaid .s5 circle { r: 1.2px; }
+.switch { display: inline-flex; align-items: center; gap: 0.3rem; }
+.switch input { margin: 0; }
+figure:has(.switch input:checked) .raw { opacity: 0.3; }
+figure:has(.switch input:not(:checked)) .smooth { display: none; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem 1.5rem; }
 .gallery figure { margin: 0; }
-.gallery figcaption { display: block; margin: 0.35rem 0 0; overflow-wrap: anywhere; font-size: 0.8rem; }
+.gallery figcaption { display: block; margin: 0.35rem 0 0; overflow-wrap: anywhere; font-size: 0.8rem; line-height: 1.4; }
 .gallery figcaption span { color: var(--soft); }
-.shots { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; align-items: start; }
-.shot { position: relative; }
+.shot { display: block; position: relative; }
 .shot img { display: block; width: 100%; height: auto; border-radius: 3px; }
-.shot svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.shot rect { fill: transparent; stroke: transparent; stroke-width: 2; }
-.shot rect:hover { stroke: #fff; }
 @media print {
   .tall { max-height: none; }
   .tall thead th { position: static; }
-  nav { display: none; }
-  .shot rect { stroke: none; }
+  nav, .csv, .values, .switch { display: none; }
   .bar, .square, .strip, .spark, .course, .key::before { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;

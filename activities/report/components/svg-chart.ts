@@ -6,12 +6,14 @@ import { formatNumber } from './format-number.ts';
 interface Series {
   readonly name: string;
   readonly points: readonly CurvePoint[];
+  /** Smoothed values, which readers can switch off. */
+  readonly smooth?: readonly CurvePoint[] | undefined;
 }
 
-/** Marks where training stopped or resumed. */
+/** Marks where training stopped or resumed, the best value, or the tested checkpoint. */
 export interface Mark {
   readonly x: number;
-  readonly kind: 'stop' | 'go';
+  readonly kind: 'stop' | 'go' | 'best' | 'tested';
   readonly what: string;
 }
 
@@ -29,6 +31,8 @@ export interface Chart {
   readonly levels?: readonly Level[];
   /** Scale of the horizontal axis; `count` (integers) by default. */
   readonly xScale?: 'count' | 'share';
+  /** Draws lines with different dashes, so that those that coincide stay visible. */
+  readonly isOverlaid?: boolean;
   /** Halves the width, so that two charts fit side by side. */
   readonly isHalf?: boolean;
 }
@@ -48,9 +52,12 @@ const maxDots = 60;
 
 /** Draws a line chart without scripts. Values appear on hover; the description serves screen readers. */
 export function drawChart(chart: Chart): Markup {
-  const series = chart.series.map(({ name, points }) => ({
+  const reduce = (points: readonly CurvePoint[]): readonly CurvePoint[] =>
+    downsample(omitInvalidPoints(points, chart.yScale), maxPoints);
+  const series = chart.series.map(({ name, points, smooth }) => ({
     name,
-    points: downsample(omitInvalidPoints(points, chart.yScale), maxPoints),
+    points: reduce(points),
+    smooth: smooth && reduce(smooth),
   }));
   const frame = frameChart(chart, series);
   return markup`<svg class="${chart.isHalf === true ? 'half' : 'whole'}" viewBox="0 0 ${widthOf(chart)} ${height}" role="img" aria-labelledby="${chart.id}-title ${chart.id}-description">
@@ -58,7 +65,10 @@ export function drawChart(chart: Chart): Markup {
 <desc id="${chart.id}-description">${chart.description}</desc>
 ${drawAxes(chart, frame)}
 ${(chart.levels ?? []).map((level) => drawLevel(level, frame))}
-${series.map(({ points }, index) => drawLine(points, index, frame))}
+${series.map(
+  ({ points, smooth }, index) =>
+    markup`${drawLine(points, index, frame, smooth && 'raw')}${smooth ? drawLine(smooth, index, frame, 'smooth') : ''}`,
+)}
 ${drawReadings(chart, series, frame)}
 ${chart.marks.map((mark) => drawMark(mark, frame))}
 ${series.some(({ points }) => points.length > 0) ? '' : drawText('empty', 'middle', (frame.left + frame.right) / 2, 140, 'no data')}
@@ -120,7 +130,7 @@ ${drawText('label', 'end', right, edges.bottom + 43, chart.xLabel)}</g>`;
 const drawText = (kind: string, anchor: 'start' | 'middle' | 'end', x: number, y: number, text: string): Markup =>
   markup`<text class="${kind}" text-anchor="${anchor}" x="${round(x)}" y="${round(y)}" dy=".34em">${text}</text>`;
 
-function drawLine(points: readonly CurvePoint[], index: number, { toX, toY }: Frame): Markup {
+function drawLine(points: readonly CurvePoint[], index: number, { toX, toY }: Frame, kind?: 'raw' | 'smooth'): Markup {
   const measured = points.flatMap(({ x, y }) => (y === null ? [] : { x: toX(x), y: toY(y) }));
   const d = points.map(({ x, y }, at) => {
     if (y === null) return '';
@@ -128,20 +138,33 @@ function drawLine(points: readonly CurvePoint[], index: number, { toX, toY }: Fr
     // "h0" draws an isolated value as a dot.
     return (points[at - 1]?.y ?? null) === null ? `M${place}h0` : `L${place}`;
   });
-  const dots = measured.length > maxDots ? [] : measured;
-  return markup`<g class="series s${index + 1}"><path${measured.length > maxDots ? markup` class="dense"` : ''} d="${d.join('')}"/>${dots.map(({ x, y }) => markup`<circle cx="${round(x)}" cy="${round(y)}" r="2.5"/>`)}</g>`;
+  const dots = measured.length > maxDots || kind === 'smooth' ? [] : measured;
+  const isDense = measured.length > maxDots && kind !== 'smooth';
+  return markup`<g class="series s${index + 1}${kind === undefined ? '' : ` ${kind}`}"><path${isDense ? markup` class="dense"` : ''} d="${d.join('')}"/>${dots.map(({ x, y }) => markup`<circle cx="${round(x)}" cy="${round(y)}" r="2.5"/>`)}</g>`;
 }
 
 /** Draws a reference line. Its name is at the left, where growing curves are still low. */
 const drawLevel = ({ y, name, side }: Level, { left, right, toY }: Frame): Markup =>
   markup`<g class="level"><path d="M${left} ${round(toY(y))}H${right}"/>${drawText('label', 'start', left + 4, toY(y) + (side === 'above' ? -10 : 11), name)}</g>`;
 
-/** Draws a stop over the full height and a resume on the base line, so that both are visible at the same x. */
+/** Draws stops and the best value over the full height, and others at the base line, so that all are visible at one x. */
 function drawMark({ x, kind, what }: Mark, { toX }: Frame): Markup {
   const at = round(toX(x));
-  const shape = kind === 'stop' ? `M${at} ${edges.top - 6}V${edges.bottom}` : `M${at} ${edges.bottom - 9}l4.5 9h-9z`;
-  const hit = kind === 'stop' ? `M${at} ${edges.top - 12}v18` : `M${at} ${edges.bottom - 11}v14`;
-  return markup`<g class="mark ${kind}"><path d="${shape}"/><path class="hit" d="${hit}"><title>${what}</title></path></g>`;
+  const hit = kind === 'go' || kind === 'tested' ? `M${at} ${edges.bottom - 11}v14` : `M${at} ${edges.top - 12}v18`;
+  return markup`<g class="mark ${kind}"><path d="${shapeOfMark(kind, at)}"/><path class="hit" d="${hit}"><title>${what}</title></path></g>`;
+}
+
+function shapeOfMark(kind: Mark['kind'], at: number): string {
+  switch (kind) {
+    case 'stop':
+      return `M${at} ${edges.top - 6}V${edges.bottom}`;
+    case 'best':
+      return `M${at} ${edges.top}V${edges.bottom}M${at} ${edges.top - 11}l5 5.5l-5 5.5l-5 -5.5z`;
+    case 'go':
+      return `M${at} ${edges.bottom - 9}l4.5 9h-9z`;
+    case 'tested':
+      return `M${at - 4} ${edges.bottom - 4}h8v8h-8z`;
+  }
 }
 
 /** Draws invisible vertical strips that show the values at each x on hover. */

@@ -1,6 +1,11 @@
 import type { ReferenceResult, Report, TimelineEvent } from '../../../configs/schema/index.ts';
 import { maximum, minimum, spansDecades } from '../components/axis.ts';
 import { type Markup, markup } from '../components/markup.ts';
+import type { CurvePoint } from '../components/downsample.ts';
+import { movingMean } from '../components/moving-mean.ts';
+import { checkpointPosition } from '../../shared/run/checkpoint-position.ts';
+import { findBestEpoch, findTestedEpoch } from './best-epoch.ts';
+import { renderLossParts } from './loss-parts.ts';
 import { formatNumber } from '../components/format-number.ts';
 import { eventNames } from './run-facts.ts';
 import { formatPoints } from '../../shared/summary/format-score.ts';
@@ -11,7 +16,11 @@ import { formatPlural } from '../../shared/summary/format-time.ts';
 
 type LossPoint = Report['curves']['loss'][number];
 
-type Curves = Pick<Report, 'curves' | 'timeline' | 'references'>;
+/** A finished run also has the metrics of its test, which name the tested checkpoint. */
+type Curves = Pick<Report, 'curves' | 'timeline' | 'references'> & Partial<Pick<Report, 'metrics'>>;
+
+/** With fewer points, the mean of neighbors would hide more than it shows. */
+const leastSmoothed = 40;
 
 export const renderCurves = (report: Report): Section => ({
   id: 'curves',
@@ -22,10 +31,30 @@ export const renderCurves = (report: Report): Section => ({
 /** Renders loss, learning rate and AP, with marks where the run was interrupted and resumed. */
 export const renderCurveFigures = (run: Curves): Markup => markup`${renderFigure(chartLoss(run))}
 ${renderFigure(chartLearningRate(run))}
-${renderFigure(chartAp(run))}`;
+${renderFigure(chartAp(run))}
+${renderLossParts(run.curves.parts)}`;
 
-const chartLoss = ({ curves, timeline }: Curves): Chart =>
-  chartOverIterations({ id: 'loss', title: 'Training loss', name: 'loss' }, curves.loss, (at) => at.loss, timeline);
+const chartLoss = ({ curves, timeline, metrics }: Curves): Chart => {
+  const axes = { id: 'loss', title: 'Training loss', name: 'loss' };
+  const chart = chartOverIterations(axes, curves.loss, (at) => at.loss, timeline);
+  const tested = metrics && checkpointPosition(metrics.checkpoint);
+  return {
+    ...chart,
+    series: chart.series.map((one) => ({ ...one, smooth: smoothCurve(one.points) })),
+    marks: [...chart.marks, ...(tested === undefined ? [] : [markTested(tested.step, metrics)])],
+  };
+};
+
+/** Averages each point with its neighbors: a fiftieth of the curve. */
+function smoothCurve(points: readonly CurvePoint[]): readonly CurvePoint[] | undefined {
+  return points.length < leastSmoothed ? undefined : movingMean(points, Math.max(5, Math.round(points.length / 50)));
+}
+
+const markTested = (x: number, metrics: Curves['metrics']): Mark => ({
+  x,
+  kind: 'tested',
+  what: `tested checkpoint: ${metrics?.checkpoint ?? ''}`,
+});
 
 const chartLearningRate = ({ curves, timeline }: Curves): Chart =>
   chartOverIterations(
@@ -56,9 +85,23 @@ function chartOverIterations(
   };
 }
 
-function chartAp({ curves, timeline, references }: Curves): Chart {
+function chartAp({ curves, timeline, references, metrics }: Curves): Chart {
   const last = curves.ap.at(-1);
-  const marks = last && last.epoch > 0 ? markTimeline(timeline, last.iteration / last.epoch) : [];
+  const best = findBestEpoch(curves.ap);
+  const tested = metrics && findTestedEpoch({ metrics });
+  const marks: Mark[] = [
+    ...(last && last.epoch > 0 ? markTimeline(timeline, last.iteration / last.epoch) : []),
+    ...(best === undefined
+      ? []
+      : [
+          {
+            x: best.epoch,
+            kind: 'best' as const,
+            what: `best epoch: ${best.epoch}, box AP ${formatPoints(best.bbox)}`,
+          },
+        ]),
+    ...(tested === undefined || curves.ap.length === 0 ? [] : [markTested(tested, metrics)]),
+  ];
   const series = [
     { name: 'box AP', points: curves.ap.map(({ epoch, bbox }) => ({ x: epoch, y: inPoints(bbox) })) },
     { name: 'mask AP', points: curves.ap.map(({ epoch, segm }) => ({ x: epoch, y: inPoints(segm) })) },

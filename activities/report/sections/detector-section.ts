@@ -11,7 +11,7 @@ export function renderDetector({ runId, detector }: Report): Section | undefined
     title: 'Detector',
     body: markup`<p>This folder holds the tested weights. MMDetection loads it without everswin; its MODEL_CARD.md shows how.</p>
 <pre class="command" tabindex="0">everswin predict ${runId} IMAGES</pre>
-${renderFacts(listDetector(detector), 'hash')}`,
+<details><summary>Folder and hashes of its files</summary>${renderFacts(listDetector(detector), 'hash')}</details>`,
   };
 }
 

@@ -2,6 +2,7 @@ import { apKinds, apRows, type ApRow, formatApRow } from '../../shared/summary/c
 import { formatDifference, formatScore, pointsAbove } from '../../shared/summary/format-score.ts';
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
 import { type Column, listColumns } from '../components/columns.ts';
+import { renderFacts } from '../components/facts.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import type { Section } from '../components/section.ts';
 import { formatDuration, formatPlural } from '../../shared/summary/format-time.ts';
@@ -16,14 +17,13 @@ export function renderResults(report: Report, bootstrap: Bootstrap): Section {
   return {
     id: 'results',
     title: 'Results',
-    body: markup`<div class="scroll" role="region" aria-label="Average precision and recall" tabindex="0"><table class="results">
+    body: markup`<div class="pair">${apKinds.map(
+      ({ key, title }) => markup`<div><h3>${title === 'Box' ? 'Boxes' : 'Masks'}</h3>
+<div class="scroll" role="region" aria-label="Average precision and recall of ${title === 'Box' ? 'boxes' : 'masks'}" tabindex="0"><table class="results">
 <thead>${renderGroups(columns)}<tr><th scope="col"><span class="unseen">Measure</span></th><th scope="col" class="number ours">This run</th>${columns.map(({ label }) => markup`<th scope="col" class="number">${label}</th>`)}</tr></thead>
-${apKinds.map(
-  ({ key, title }) => markup`<tbody>
-<tr class="group"><th scope="rowgroup" colspan="${2 + columns.length}">${title} <span>average precision (AP) and recall (AR)</span></th></tr>
-${apRows.map((row) => renderRow(row, report, { columns, bootstrap, kind: key }))}</tbody>`,
-)}
-</table></div>
+<tbody>${apRows.map((row) => renderRow(row, report, { columns, bootstrap, kind: key }))}</tbody></table></div></div>`,
+    )}</div>
+<details><summary>What the rows measure</summary>${renderFacts(apRows.map((row) => [row.key, formatApRow(row)]))}</details>
 <p class="note">Measured on ${formatPlural(metrics.images, 'image')} in ${formatDuration(metrics.seconds)} with ${metrics.checkpoint}.${explainMasks(report)}${explainColumns(columns)}${explainGaps(metrics)}${explainIntervals(bootstrap)}</p>
 ${columns.length > 0 ? markup`<dl class="facts note">${columns.map(({ label, source }) => markup`<dt>${label}</dt><dd>${source}</dd>`)}</dl>` : ''}`,
   };
@@ -50,7 +50,7 @@ function renderRow(
     const points = pointsAbove(ours, theirs);
     return markup`<td>${formatScore(theirs)} <small>${points === undefined ? '' : formatDifference(points)}</small></td>`;
   });
-  return markup`<tr><th scope="row"><div><b>${row.key}</b> <span>${formatApRow(row)}</span></div></th><td class="ours">${formatScore(ours)}${renderInterval(row.key, bootstrap?.[kind])}</td>${cells}</tr>
+  return markup`<tr><th scope="row"><b>${row.key}</b></th><td class="ours">${formatScore(ours)}${renderInterval(row.key, bootstrap?.[kind])}</td>${cells}</tr>
 `;
 }
 

@@ -18,12 +18,10 @@ export const renderSetup = (report: Report): Section => ({
 ${renderFacts(listPlan(report))}
 <h3>Dry run</h3>
 ${renderFacts(listChecks(report))}
-<h3>Hashes (sha256)</h3>
-${renderFacts(listHashes(report), 'hash')}
-<h3>Environment</h3>
-${renderFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.environment }))}
-<h3>Recipe</h3>
-<details><summary>${report.plan.recipe.name}, flattened: ${formatPlural(report.recipeText.split('\n').length, 'line')}</summary><pre tabindex="0">${report.recipeText}</pre></details>`,
+<h3>Identifiers</h3>
+<details><summary>Hashes (sha256)</summary>${renderFacts(listHashes(report), 'hash')}</details>
+<details><summary>Environment</summary>${renderFacts(Object.entries({ everswin: report.plan.versions.everswin, ...report.environment }))}</details>
+<details><summary>Recipe ${report.plan.recipe.name}, flattened: ${formatPlural(report.recipeText.split('\n').length, 'line')}</summary><pre tabindex="0">${report.recipeText}</pre></details>`,
 });
 
 /** Renders the command that starts the run again. */

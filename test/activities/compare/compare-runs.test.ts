@@ -53,6 +53,18 @@ test('compareRuns lists the only plan field that differs, and the interval of th
   ]);
 });
 
+test('formatComparisonVerdict calls runs with equal scores identical', () => {
+  const comparison = compareRuns([runOf('one', 0), runOf('two', 0)], 1);
+  const [first, second] = comparison.runs;
+  if (first === undefined || second === undefined) throw new Error('expected two runs');
+  expect(formatComparisonVerdict(comparison)).toEqual([
+    'two is identical to one: all scores are equal, and so are the tested checkpoints.',
+    'The plans are identical.',
+  ]);
+  const other = { ...comparison, runs: [first, { ...second, checkpointSha256: 'f'.repeat(64) }] };
+  expect(formatComparisonVerdict(other)[0]).toBe('two is identical to one: all scores are equal.');
+});
+
 test('differenceInterval returns the spread of paired differences, or null without data', () => {
   const first = [0.1, 0.2, 0.3, null];
   expect(differenceInterval(0.05, first, [0.1, 0.3, 0.5, 0.9])?.map((one) => Number(one.toFixed(4)))).toEqual([

@@ -80,8 +80,11 @@ export const hostileAnalysis = (text: string = hostile): Analysis =>
     gallery: [
       sampleImage({
         fileName: text,
-        truth: [{ class: text, box: [1, 1, 2, 2], outlines: [], found: false }],
-        predictions: [{ class: text, box: [1, 1, 2, 2], outlines: [], score: 0.5, outcome: 'class' }],
+        // Labels of tiny boxes are not shortened.
+        truth: [{ class: text, box: [1, 1, 0.2, 0.2], outlines: [], found: false }],
+        predictions: [
+          { class: text, box: [1, 1, 0.2, 0.2], outlines: [], score: 0.5, outcome: 'class', trueClass: text },
+        ],
       }),
     ],
   });

@@ -21,7 +21,7 @@ const benignRows = rowsOf(renderMarkdown(hostileReport('benign'), hostileAnalysi
 test('the corpus has at least forty texts, each shown in many places of a page', () => {
   expect(hostileTexts.length).toBeGreaterThanOrEqual(40);
   expect(benignPlaces).toBeGreaterThan(40);
-  expect(benign.texts.join('\n')).toContain('benign: not found');
+  expect(benign.texts.join('\n')).toContain('Object benign: missed');
 });
 
 test.each(hostileTexts.map((text) => [text]))('%j stays text in every place of the page', (text) => {

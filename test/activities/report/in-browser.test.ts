@@ -127,13 +127,46 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
     });
   });
 
-  test('gallery images are visible and their boxes have titles', async () => {
+  test('the gallery enlarges images, hides boxes by score and filters by outcome', async () => {
     await open({}, async (page) => {
-      const shown = await page.evaluate<number[]>(
+      const heights = await page.evaluate<number[]>(
         '[...document.images].map((one) => one.getBoundingClientRect().height)',
       );
-      expect(shown.filter((height) => height > 50)).toHaveLength(6);
-      expect(await page.locator('.shot title').first().textContent()).toBe('dog: found');
+      expect(heights.filter((height) => height > 50)).toHaveLength(3);
+      const dialog = page.getByRole('dialog');
+      const hidden = (kind: string): Promise<boolean[]> =>
+        page.evaluate(
+          `[...document.querySelectorAll('dialog g.${kind}')].map((one) => getComputedStyle(one).display === 'none')`,
+        );
+      await page.getByRole('button', { name: 'Enlarge 000000000285.jpg' }).focus();
+      await page.keyboard.press('Enter');
+      await expect.poll(() => dialog.locator('.caption').textContent()).toContain('000000000285.jpg');
+      await page.screenshot({ path: `${screenshots}/enlarged.png` });
+      expect(await hidden('truth')).toEqual([true, false]);
+      await dialog.getByLabel('all ground truth').check();
+      expect(await hidden('truth')).toEqual([false, false]);
+      await dialog.getByLabel('Score from').fill('0.95');
+      expect(await hidden('correct')).toEqual([true]);
+      // The object of the hidden prediction is now one of the missed ones.
+      expect(await dialog.locator('g.missed').count()).toBe(2);
+      await page.keyboard.press('Escape');
+      expect(await dialog.count()).toBe(0);
+      await page.getByLabel('Outcome').selectOption('duplicate');
+      expect(await page.locator('#gallery output').textContent()).toBe('0 of 3 images');
+      await page.getByLabel('Outcome').selectOption('missed');
+      expect(await page.locator('#gallery output').textContent()).toBe('3 of 3 images');
+    });
+  });
+
+  test('tables are saved as CSV, and charts show values under the pointer', async () => {
+    await open({}, async (page) => {
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Save “Most confused classes” as CSV' }).click();
+      const saved = await (await download).path();
+      const text = await readFile(saved, 'utf8');
+      expect(text.split('\r\n')[0]).toBe('"Actual","Predicted","Objects","Share of actual"');
+      await page.locator('svg[aria-labelledby^="ap-"]').hover();
+      expect(await page.locator('.values').allTextContents()).toContainEqual(expect.stringContaining('box AP'));
     });
   });
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from everswin_trainer.analysis.confusion import confusion
+from everswin_trainer.analysis.distribution import distribution
 from everswin_trainer.analysis.error_types import analyze_errors, classify_detections
 from everswin_trainer.analysis.gallery import format_rule, make_gallery
 from everswin_trainer.analysis.ground_truth import GroundTruth
@@ -26,6 +28,7 @@ from everswin_trainer.analysis.resampling import (
     resample,
 )
 from everswin_trainer.analysis.safe_text import safe_text
+from everswin_trainer.analysis.thresholds import ThresholdCounts, overall, suggest
 from everswin_trainer.metrics.coco_scores import IOU_TYPES
 from everswin_trainer.system.atomic_file import write_json
 
@@ -39,13 +42,17 @@ Scores = dict[str, Any]
 
 @dataclass(frozen=True)
 class Subject:
-    """Input of the analysis: `results` by IoU type in COCO's format; `read_image` returns (height, width, 3) BGR."""
+    """Input of the analysis: `results` by IoU type in COCO's format; `read_image` returns (height, width, 3) BGR.
+
+    `train` is the samples file of the training split; None leaves out its distribution.
+    """
 
     identity: dict[str, str]
     annotations: Path
     results: dict[str, list[dict[str, Any]]]
     read_image: Callable[[str], np.ndarray]
     resamples: int = RESAMPLES
+    train: Path | None = None
 
 
 def analyze(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) -> None:
@@ -58,6 +65,7 @@ def analyze(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) 
         matches[iou_type] = match(truth, subject.results[iou_type], iou_type)
     send_heartbeat()
     precision = {iou_type: precision_of_classes(truth, one) for iou_type, one in matches.items()}
+    counts = {iou_type: ThresholdCounts.of(truth, one) for iou_type, one in matches.items()}
     replicates, bootstrap = draw_replicates(subject, truth, matches, send_heartbeat)
     send_heartbeat()
     segm = matches["segm"]
@@ -65,9 +73,12 @@ def analyze(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) 
         "v": 1,
         **_identity(subject),
         "images": len(truth.images),
-        "classes": _classes(truth, precision, replicates),
+        "classes": _classes(truth, precision, replicates, counts),
         "curves": {iou_type: overall_curves(one) for iou_type, one in precision.items()},
+        "thresholds": {iou_type: overall_thresholds(one) for iou_type, one in counts.items()},
         "scoreThreshold": MIN_SCORE,
+        "confusion": confusion(truth, matches, MIN_SCORE),
+        "distribution": distribution(truth, subject.train, send_heartbeat),
         "errors": {iou_type: analyze_errors(truth, one, MIN_SCORE) for iou_type, one in matches.items()},
         "galleryRule": format_rule(MIN_SCORE),
         "gallery": make_gallery(
@@ -103,6 +114,12 @@ def overall_curves(precision: np.ndarray) -> dict[str, list[float] | None]:
     }
 
 
+def overall_thresholds(counts: ThresholdCounts) -> dict[str, Any] | None:
+    """Returns precision, recall and F1 over the score threshold, averaged over classes, and the best threshold."""
+    curves = overall(counts.scores())
+    return curves and {**curves, "suggested": suggest(**{name: np.array(one) for name, one in curves.items()})}
+
+
 def curve(values: np.ndarray) -> list[float] | None:
     """Returns a curve for JSON, or None without ground truth."""
     return None if np.isnan(values).any() else [round(float(one), 4) for one in values]
@@ -124,20 +141,29 @@ def _identity(subject: Subject) -> dict[str, str]:
 
 
 def _classes(
-    truth: GroundTruth, precision: dict[str, np.ndarray], replicates: dict[str, dict[str, np.ndarray]]
+    truth: GroundTruth,
+    precision: dict[str, np.ndarray],
+    replicates: dict[str, dict[str, np.ndarray]],
+    thresholds: dict[str, ThresholdCounts],
 ) -> list[dict[str, Any]]:
     counts = truth.count()
+    with_curves = len(truth.classes) <= MAX_CURVES
+    scores = {iou_type: one.scores() for iou_type, one in thresholds.items()}
     return [
         {
             "name": safe_text(one["name"]),
             "images": int((counts[:, number] > 0).sum()),
             "instances": int(counts[:, number].sum()),
             **{
-                iou_type: _class_scores(
-                    precision[iou_type][number],
-                    replicates[iou_type]["classes"][number] if replicates else np.zeros(0),
-                    len(truth.classes) <= MAX_CURVES,
-                )
+                iou_type: {
+                    **_class_scores(
+                        precision[iou_type][number],
+                        replicates[iou_type]["classes"][number] if replicates else np.zeros(0),
+                        with_curves,
+                    ),
+                    "suggested": suggest(**{name: one[number] for name, one in scores[iou_type].items()}),
+                    "counts": thresholds[iou_type].of_class(number) if with_curves else None,
+                }
                 for iou_type in IOU_TYPES
             },
         }

@@ -1,4 +1,4 @@
-"""Draws masks and boxes on a picture, without text: the report renders names in any script."""
+"""Shrinks pictures and outlines for the report, which draws them, and draws masks and boxes for `predict`."""
 
 import base64
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools import mask as mask_codec
 
 LONG_SIDE = 480
-# Keeps a gallery of at most 24 pictures below 1.5 MB in base64.
+# Keeps a gallery of at most 48 pictures below 3 MB in base64.
 MAX_PICTURE_BYTES = 45_000
 MASK_OPACITY = 0.45
 # Hue step between consecutive classes that keeps their colors distinct, in OpenCV's degrees (0 to 179).
@@ -39,9 +39,9 @@ def shrink(image: np.ndarray, long_side: int = LONG_SIDE) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def draw(picture: np.ndarray, shapes: list[Drawn]) -> str:
-    """Returns the picture with the shapes as a JPEG file in base64."""
-    return base64.b64encode(_jpeg(paint(picture, shapes))).decode()
+def encode(picture: np.ndarray) -> str:
+    """Returns the picture as a JPEG file in base64, with the highest quality that keeps the size limit."""
+    return base64.b64encode(_jpeg(picture)).decode()
 
 
 def paint(picture: np.ndarray, shapes: list[Drawn], thickness: int = 1) -> np.ndarray:
@@ -90,7 +90,6 @@ def _simplified(contour: np.ndarray) -> np.ndarray:
 
 
 def _jpeg(canvas: np.ndarray) -> bytes:
-    """Encodes a JPEG with the highest quality that keeps the size limit."""
     for quality in range(85, 0, -12):
         done, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, quality])
         assert done

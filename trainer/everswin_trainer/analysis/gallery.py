@@ -1,4 +1,4 @@
-"""Selects the best, the worst and random test images, and draws their ground truth and predictions."""
+"""Selects the best, the worst and random test images, with the outcome of each prediction and object."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as mask_codec
 
-from everswin_trainer.analysis.drawing import Drawn, draw, outlines, shrink
-from everswin_trainer.analysis.error_types import CORRECT, IGNORED, OUTCOMES, UNCOUNTED, Outcomes
+from everswin_trainer.analysis.drawing import Drawn, encode, outlines, shrink
+from everswin_trainer.analysis.error_types import BOTH, CLASS, CORRECT, IGNORED, OUTCOMES, UNCOUNTED, Outcomes
 from everswin_trainer.analysis.ground_truth import GroundTruth, run_lengths
 from everswin_trainer.analysis.matching import Matches
 from everswin_trainer.analysis.safe_text import safe_text
 
-IMAGES_PER_GROUP = 4
+IMAGES_PER_GROUP = 16
 SEED = 2017
 MAX_SHOWN = 100
 RULE = (
@@ -40,17 +40,21 @@ def f1_of_images(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> tu
 
 
 def choose(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> list[tuple[str, int, float]]:
-    """Returns (group, image, F1) for at most IMAGES_PER_GROUP different images per group: best, worst and random."""
+    """Returns (group, image, F1) of different images: the best, the worst and random ones.
+
+    A group has at most IMAGES_PER_GROUP images, and a third of a small data set.
+    """
     f1, objects, predictions = f1_of_images(truth, matches, outcomes)
     left = np.flatnonzero(~np.isnan(f1))
+    limit = min(IMAGES_PER_GROUP, -(-len(left) // 3))
     # The last key has the highest priority; remaining ties are resolved by id.
-    best = left[np.lexsort((left, -objects[left], -f1[left]))][: min(IMAGES_PER_GROUP, (len(left) + 1) // 2)]
+    best = left[np.lexsort((left, -objects[left], -f1[left]))][:limit]
     best = best[f1[best] > 0]
     left = np.setdiff1d(left, best)
-    worst = left[np.lexsort((left, -(objects + predictions)[left], f1[left]))][:IMAGES_PER_GROUP]
+    worst = left[np.lexsort((left, -(objects + predictions)[left], f1[left]))][:limit]
     left = np.setdiff1d(left, worst)
     words = np.random.PCG64(SEED).random_raw(len(left)) if len(left) else np.zeros(0, np.uint64)
-    drawn = left[np.argsort(words, kind="stable")][:IMAGES_PER_GROUP]
+    drawn = left[np.argsort(words, kind="stable")][:limit]
     groups = (("best", best), ("worst", worst), ("random", drawn))
     return [(group, int(image), float(f1[image])) for group, images in groups for image in images]
 
@@ -88,6 +92,9 @@ def _gallery_entry(
     object_shapes = [
         Drawn(int(truth.label[one]), _scaled(truth.objects[one]["bbox"], scale), truth.mask(one)) for one in objects
     ]
+    found_score = {
+        int(outcomes.target[one]): _score(matches, one) for one in detections if outcomes.outcome[one] == CORRECT
+    }
     prediction_shapes = [
         _prediction(results[matches.source[one]], int(matches.label[one]), scale) for one in detections
     ]
@@ -98,21 +105,22 @@ def _gallery_entry(
         "width": record["width"],
         "height": record["height"],
         "f1": f1,
-        "picture": {
-            "width": width,
-            "height": height,
-            "truth": draw(picture, object_shapes),
-            "predictions": draw(picture, prediction_shapes),
-        },
+        "picture": {"width": width, "height": height, "image": encode(picture)},
         "truth": [
-            {**_shape_fields(truth, drawn, width, height), "found": bool(outcomes.found[one])}
+            {
+                **_shape_fields(truth, drawn, width, height),
+                "found": bool(outcomes.found[one]),
+                **({"foundScore": found_score[one]} if one in found_score else {}),
+            }
             for one, drawn in zip(objects, object_shapes, strict=True)
         ],
         "predictions": [
             {
                 **_shape_fields(truth, drawn, width, height),
-                "score": round(float(matches.score[one]), 4),
+                "score": _score(matches, one),
                 "outcome": OUTCOMES[outcomes.outcome[one]],
+                "iou": round(min(1.0, float(max(matches.same_iou[one], matches.other_iou[one]))), 2),
+                **_true_class(truth, outcomes, one),
             }
             for one, drawn in zip(detections, prediction_shapes, strict=True)
         ],
@@ -123,6 +131,17 @@ def _prediction(detection: dict[str, Any], label: int, scale: float) -> Drawn:
     segmentation = detection["segmentation"]
     mask = run_lengths(segmentation, *segmentation["size"])
     return Drawn(label, _scaled(detection.get("bbox") or mask_codec.toBbox(mask).tolist(), scale), mask)
+
+
+def _score(matches: Matches, detection: int) -> float:
+    return round(float(matches.score[detection]), 4)
+
+
+def _true_class(truth: GroundTruth, outcomes: Outcomes, detection: int) -> dict[str, str]:
+    """Returns the class of the object that a detection took for another class."""
+    if outcomes.outcome[detection] not in (CLASS, BOTH):
+        return {}
+    return {"trueClass": safe_text(truth.classes[truth.label[outcomes.target[detection]]]["name"])}
 
 
 def _scaled(box: list[float], scale: float) -> list[float]:

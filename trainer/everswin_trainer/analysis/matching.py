@@ -29,6 +29,7 @@ class Matches:
     `source` is the index in the results file. `matched` (n, 10) is the matched object at each IoU threshold, or
     NO_OBJECT. `ignored` (n, 10) is whether that object is a crowd, so that the detection does not count. `same` is the
     object of the detection's class with the largest IoU, `other` that of any other class; both exclude crowds.
+    `any_class` is the object matched at IoU 0.5 if classes are disregarded, or NO_OBJECT; it is never a crowd.
     """
 
     source: np.ndarray
@@ -42,6 +43,7 @@ class Matches:
     same_iou: np.ndarray
     other: np.ndarray
     other_iou: np.ndarray
+    any_class: np.ndarray
 
     @property
     def correct(self) -> np.ndarray:
@@ -61,12 +63,14 @@ def match(truth: GroundTruth, results: list[dict[str, Any]], iou_type: str) -> M
     source = source[_is_within_limit(image[source], label[source])]
     image, label, score = image[source], label[source], score[source]
     matched = np.full((len(source), len(IOU_THRESHOLDS)), NO_OBJECT, np.int32)
+    any_class = np.full(len(source), NO_OBJECT, np.int32)
     nearest = [(np.full(len(source), NO_OBJECT, np.int32), np.zeros(len(source))) for _ in range(2)]
     for detections, objects in _by_image(truth, image):
         shapes = [results[number] for number in source[detections]]
         overlaps = _overlaps(truth, shapes, objects, iou_type)
         same_class = label[detections][:, None] == truth.label[objects][None, :]
         _fill_matched(overlaps * same_class, objects, truth.crowd[objects], matched[detections])
+        _fill_any_class(overlaps * ~truth.crowd[objects], objects, any_class[detections])
         for (nearest_object, nearest_overlap), allowed in zip(nearest, (same_class, ~same_class), strict=True):
             candidates = overlaps * (allowed & ~truth.crowd[objects])
             best = candidates.argmax(axis=1)
@@ -75,7 +79,7 @@ def match(truth: GroundTruth, results: list[dict[str, Any]], iou_type: str) -> M
     ignored = np.append(truth.crowd, False)[matched]
     area = np.array([_area(results[number], iou_type) for number in source], np.float64)
     (same, same_iou), (other, other_iou) = nearest
-    return Matches(source, image, label, score, area, matched, ignored, same, same_iou, other, other_iou)
+    return Matches(source, image, label, score, area, matched, ignored, same, same_iou, other, other_iou, any_class)
 
 
 def _is_within_limit(image: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -135,6 +139,16 @@ def _fill_matched(overlaps: np.ndarray, objects: np.ndarray, crowd: np.ndarray, 
             if best != NO_OBJECT:
                 is_matched[level, best] = True
                 matched[detection, level] = objects[best]
+
+
+def _fill_any_class(overlaps: np.ndarray, objects: np.ndarray, matched: np.ndarray) -> None:
+    """Fills `matched` with the unmatched object of largest IoU, whatever its class, by descending score."""
+    left = overlaps.copy()
+    for detection in np.flatnonzero((overlaps >= MIN_IOU).any(axis=1)):
+        best = left[detection].argmax()
+        if left[detection, best] >= MIN_IOU:
+            matched[detection] = objects[best]
+            left[:, best] = 0
 
 
 def _area(detection: dict[str, Any], iou_type: str) -> float:

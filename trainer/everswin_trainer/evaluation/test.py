@@ -112,7 +112,9 @@ def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str,
 
     try:
         images = open_images(context.data, "val")
-        subject = Subject(identity, context.data.annotations("val"), results, images)
+        subject = Subject(
+            identity, context.data.annotations("val"), results, images, train=context.data.samples("train")
+        )
         analyze(subject, context.job.folder, send_heartbeat)
     except Preempted:
         raise

@@ -29,7 +29,7 @@ def write_analysis(folder: Path, checkpoint_sha256: str, score: float) -> None:
     write_json(folder / "bootstrap.json", {"v": 1, **identity, **bootstrap}, indent=None)
     curve = [round(score, 4)] * 101
     interval = [max(0.0, score - 0.02), min(1.0, score + 0.02)]
-    class_scores = {"AP": score, "AP50": score, "interval": interval, "curve": curve}
+    class_scores = {"AP": score, "AP50": score, "interval": interval, "curve": curve, **_class_thresholds(score)}
     analysis = {
         "images": IMAGES,
         "classes": [
@@ -37,7 +37,10 @@ def write_analysis(folder: Path, checkpoint_sha256: str, score: float) -> None:
             for name in CLASSES
         ],
         "curves": dict.fromkeys(both, {"iou50": curve, "iou75": curve, "mean": curve}),
+        "thresholds": dict.fromkeys(both, _thresholds(score)),
         "scoreThreshold": 0.3,
+        "confusion": dict.fromkeys(both, [[0, 0, 3], [1, 1, 2], [1, 2, 1], [2, 3, 1], [3, 0, 1]]),
+        "distribution": {"train": _split(4 * IMAGES), "val": _split(IMAGES)},
         "errors": dict.fromkeys(both, _errors(score)),
         "galleryRule": "The fake trainer shows a generated image.",
         "gallery": [_image(group, number, score) for number, group in enumerate(("best", "worst", "random"))],
@@ -67,6 +70,23 @@ def _errors(score: float) -> dict[str, Any]:
     }
 
 
+def _class_thresholds(score: float) -> dict[str, Any]:
+    found = [round(OBJECTS / 3 * score * (100 - at) / 100) for at in range(101)]
+    suggested = {"score": 0.5, "precision": score, "recall": score, "f1": score} if score > 0 else None
+    return {"suggested": suggested, "counts": {"correct": found, "wrong": [1] * 101}}
+
+
+def _thresholds(score: float) -> dict[str, Any]:
+    falling = [round(score * (100 - at) / 100, 4) for at in range(101)]
+    curves = {"precision": [round(score, 4)] * 101, "recall": falling, "f1": falling}
+    return {**curves, "suggested": _class_thresholds(score)["suggested"]}
+
+
+def _split(images: int) -> dict[str, Any]:
+    objects = images * OBJECTS // IMAGES
+    return {"images": images, "emptyImages": 1, "objects": [objects // 3] * 3, "sizes": _medium(objects)}
+
+
 def _medium(count: int) -> dict[str, int]:
     return {"small": 0, "medium": count, "large": 0}
 
@@ -80,7 +100,7 @@ def _image(group: str, number: int, score: float) -> dict[str, Any]:
         "width": WIDTH,
         "height": HEIGHT,
         "f1": 0.0 if group == "worst" else 1.0,
-        "picture": {"width": WIDTH, "height": HEIGHT, "truth": PICTURE, "predictions": PICTURE},
-        "truth": [{**shown, "found": group != "worst"}],
-        "predictions": [] if group == "worst" else [{**shown, "score": score, "outcome": "correct"}],
+        "picture": {"width": WIDTH, "height": HEIGHT, "image": PICTURE},
+        "truth": [{**shown, "found": group != "worst", **({} if group == "worst" else {"foundScore": score})}],
+        "predictions": [] if group == "worst" else [{**shown, "score": score, "outcome": "correct", "iou": 0.9}],
     }
