@@ -60,7 +60,7 @@ class BackgroundMirror implements RunMirror {
     this.#run = new RunPointerWriter({ store, runId, fence, signal: this.#stopping.signal });
     this.#files = new FileMirror(store, folder, runId);
     this.#checkpoints = new CheckpointMirror(store, folder, runId, this.#run);
-    this.#progress = new ProgressReader(folder.train.progress, { skipsSteps: true });
+    this.#progress = new ProgressReader(folder.train.progress, { steps: 'none' });
     this.#loop = this.#runLoop();
   }
 

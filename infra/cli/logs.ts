@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { ignoreMissing } from '../../activities/shared/files/ignore-missing.ts';
-import { listRankLogs } from '../../activities/train/failures/attempt-log.ts';
-import { runFolder, type JobFolder, type RunFolder } from '../../configs/paths.ts';
+import { findNewestLog, listLoggedRanks } from '../../activities/shared/run/run-logs.ts';
+import { runFolder, type RunFolder } from '../../configs/paths.ts';
 import { RunName } from '../../configs/schema/index.ts';
 import { defaultHome } from '../stack/stack-options.ts';
 import { exitCodes, UsageError } from '../terminal/program.ts';
@@ -26,12 +24,12 @@ export async function logs(runId: string, { rank, lines, follow = false }: LogsO
   if (!RunName.safeParse(runId).success || !existsSync(runFolder(home, runId).root))
     throw new UsageError(await explainUnknownRun(home, runId));
   const run = runFolder(home, runId);
-  const log = await findLog(run, rank);
+  const log = await findNewestLog(run, rank);
   if (log === undefined) throw new UsageError(await explainNoLog(run, runId, rank));
   if (!follow) return printLines(log, [`--lines=${lines}`]);
   const interrupted = new AbortController();
   void waitForInterrupt().then(() => interrupted.abort());
-  await followLogs(log, lines, () => findLog(run, rank), interrupted.signal);
+  await followLogs(log, lines, () => findNewestLog(run, rank), interrupted.signal);
   process.exitCode = exitCodes.interrupted;
 }
 
@@ -84,30 +82,8 @@ function* withoutControlCharacters(line: unknown): Generator<string> {
   yield String(line).replaceAll(/(?!\t)\p{Cc}/gu, '');
 }
 
-/** Returns the log that this rank wrote last; undefined if there is none. */
-async function findLog(run: RunFolder, rank: number): Promise<string | undefined> {
-  const found = (await listLogs(run)).filter((one) => one.rank === rank);
-  const dated = await Promise.all(
-    found.map(async ({ path }) => ({ path, changedMs: (await ignoreMissing(stat(path)))?.mtimeMs ?? 0 })),
-  );
-  return dated.sort((a, b) => b.changedMs - a.changedMs)[0]?.path;
-}
-
 async function explainNoLog(run: RunFolder, runId: string, rank: number): Promise<string> {
-  const ranks = [...new Set((await listLogs(run)).map((one) => one.rank))].sort((a, b) => a - b);
+  const ranks = await listLoggedRanks(run);
   if (ranks.length > 0) return `Run ${runId} has no log of rank ${rank}. Ranks with a log here: ${ranks.join(', ')}.`;
   return `Run ${runId} has no log in ${run.root}: its training has not started on this machine. Its state: everswin status ${runId}`;
-}
-
-/** Lists the logs of all ranks: of training and test, of each host, and of the newest attempts. */
-async function listLogs(run: RunFolder): Promise<{ rank: number; path: string }[]> {
-  const hosts = (await ignoreMissing(readdir(run.hosts))) ?? [];
-  // The test first, because two logs that were written at once have the same time.
-  const jobs = [run.test, run.train, ...hosts.map(run.host)];
-  return (await Promise.all(jobs.map(listLogsOfJob))).flat();
-}
-
-async function listLogsOfJob(job: JobFolder): Promise<{ rank: number; path: string }[]> {
-  const others = await listRankLogs(job);
-  return existsSync(job.log) ? [{ rank: 0, path: job.log }, ...others] : others;
 }

@@ -18,3 +18,7 @@ export const isSameMark = (a: FileMark | undefined, b: FileMark | undefined): bo
   a.inode === b.inode &&
   a.mtimeNs === b.mtimeNs &&
   a.ctimeNs === b.ctimeNs;
+
+/** Checks that none of several files was created, deleted or changed between two readings of their marks. */
+export const areSameMarks = (a: readonly (FileMark | undefined)[], b: readonly (FileMark | undefined)[]): boolean =>
+  a.length === b.length && a.every((mark, place) => mark === b[place] || isSameMark(mark, b[place]));

@@ -17,6 +17,17 @@ export function formatDuration(seconds: number): string {
   return minutes > 0 ? `${minutes} min ${pad(rest)} s` : `${rest} s`;
 }
 
+/** Formats how long ago something was, in one unit: `12 s ago`, `5 min ago`, `3 h ago`, `4 d ago`. */
+export function formatAge(seconds: number): string {
+  const units = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['min', 60],
+  ] as const;
+  const [unit, length] = units.find(([, atLeast]) => seconds >= 2 * atLeast) ?? ['s', 1];
+  return `${Math.max(0, Math.floor(seconds / length))} ${unit} ago`;
+}
+
 /** Formats the time since a run began: `0:00:00`, `1 d 04:12:33`. */
 export function formatElapsed(seconds: number): string {
   const { days, hours, minutes, rest } = splitSeconds(Math.max(0, seconds));

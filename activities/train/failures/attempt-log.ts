@@ -1,8 +1,9 @@
-import { mkdir, open, readdir, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import type { JobFolder } from '../../../configs/paths.ts';
 import { systemErrorCode } from '../../shared/errors/coded-error.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
 import { writeFileAtomic } from '../../shared/files/atomic-file.ts';
+import { listRankLogs } from '../../shared/run/run-logs.ts';
 
 /** Bytes read at each end of a huge log: the beginning holds startup errors, the end all others. */
 const sectionBytes = 1024 * 1024;
@@ -53,15 +54,6 @@ async function readRankLogs(job: JobFolder, fence: number): Promise<{ rank: numb
       return { rank, lines: lines.map((line) => `[rank ${rank}] ${line}`) };
     }),
   );
-}
-
-/** Lists the logs of all ranks except the first, of the newest attempts. */
-export async function listRankLogs(job: JobFolder): Promise<{ fence: number; rank: number; path: string }[]> {
-  const names = (await ignoreMissing(readdir(job.rankLogs))) ?? [];
-  return names.flatMap((name) => {
-    const [, fence, rank] = /^(\d+)-rank-(\d+)\.log$/.exec(name) ?? [];
-    return rank === undefined ? [] : [{ fence: Number(fence), rank: Number(rank), path: `${job.rankLogs}/${name}` }];
-  });
 }
 
 /** Reads the lines after `offset`; of a long log, only `section` bytes at each end. */

@@ -10,7 +10,7 @@
  */
 import type { Failure, FailureClass } from '../../../configs/schema/index.ts';
 import { hasSourcePrefix, stripSourcePrefix } from './attempt-log.ts';
-import { formatCrash } from './format-crash.ts';
+import { formatCrash } from '../../shared/summary/format-crash.ts';
 import { isDiskFull } from '../../shared/files/disk-full.ts';
 import { failureCatalogue, findFailureClass, workerFailure } from '../../shared/errors/failure-catalogue.ts';
 import { TooFewGpus } from '../../shared/trainer/start-job.ts';

@@ -6,7 +6,7 @@ import type { JobOutcome, PythonCommand } from '../../shared/trainer/trainer-pro
 import { readAttemptLog, saveLogTail } from './attempt-log.ts';
 import { workerFailure } from '../../shared/errors/failure-catalogue.ts';
 import { buildFailure, classifyFailure } from './classify-failure.ts';
-import { formatCrash } from './format-crash.ts';
+import { formatCrash } from '../../shared/summary/format-crash.ts';
 import type { PrimaryFailure } from './primary-failure.ts';
 
 /** Classifies a failure by the logs of all ranks and hosts, and saves the end of those logs. @param savedIn job that keeps them. */

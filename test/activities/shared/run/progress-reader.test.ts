@@ -91,6 +91,24 @@ test.each(['replaced', 'truncated', 'deleted and written again'])(
   },
 );
 
+test('ProgressReader passes on the last of consecutive steps on request, also at the end of a read', async () => {
+  const reader = new ProgressReader(path, { steps: 'last' });
+  const iterations = async (): Promise<(number | string)[]> => {
+    const found: (number | string)[] = [];
+    await reader.readNew((events) => {
+      found.push(...events.map((event) => (event.type === 'step' ? event.iteration : event.type)));
+    });
+    return found;
+  };
+  const step = (iteration: number): string => `${JSON.stringify(stepEvent({ iteration }))}\n`;
+  await writeFile(path, `${step(1)}${step(2)}${warning('a')}\n${step(3)}${step(4)}`);
+  expect(await iterations()).toEqual([2, 'warning', 4]);
+  await appendFile(path, step(5).slice(0, 30));
+  expect(await iterations()).toEqual([]);
+  await appendFile(path, `${step(5).slice(30)}${step(6)}`);
+  expect(await iterations()).toEqual([6]);
+});
+
 test('readWithoutSteps leaves out steps, whatever their format', async () => {
   const step = JSON.stringify(stepEvent());
   await writeFile(path, `${step}\n${step.replace('{', '{ ')}\n${warning('a')}\n${step}\n\n`);
