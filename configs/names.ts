@@ -108,6 +108,8 @@ export const pagePaths = {
   models: '/models',
   model: (model: string): string => `/models/${model}`,
   run: (runId: string): string => `/runs/${runId}/`,
+  /** Comparison of runs: `?run=NAME&run=NAME`. */
+  compare: '/compare',
   /** Part of a run's page that changes during training, relative to that page. */
   fragment: 'live',
 } as const;

@@ -10,6 +10,8 @@ export const jobFolder = (dir: string) => ({
   fences: `${dir}/fences`,
   progress: `${dir}/progress.jsonl`,
   log: `${dir}/trainer.log`,
+  /** Heartbeat of a rank; it is rewritten at each step. */
+  heartbeat: (rank: number) => `${dir}/heartbeats/${rank}`,
   /** Logs of all ranks except the first: `<fence>-rank-<number>.log`. */
   rankLogs: `${dir}/ranks`,
   /** GPUs that the supervisor waits for, and their holders. */

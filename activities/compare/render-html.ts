@@ -18,10 +18,15 @@ export const maxCurves = 5;
 /** Curves of one run. */
 export type ComparedCurves = Pick<Report, 'runId' | 'curves'>;
 
-/** Renders a page with differences in plans and metrics and with overlaid curves. */
-export const renderComparisonHtml = (comparison: Comparison, curves: readonly ComparedCurves[]): string =>
+/** Renders a page with differences in plans and metrics and with overlaid curves. @param navigation links of a served page. */
+export const renderComparisonHtml = (
+  comparison: Comparison,
+  curves: readonly ComparedCurves[],
+  navigation?: Markup,
+): string =>
   renderPage({
     kind: 'everswin comparison',
+    ...(navigation && { navigation }),
     title: comparison.runs.map(({ runId }) => runId).join(' · '),
     summary: markup`${formatComparisonVerdict(comparison).map((sentence) => markup`<p class="verdict">${sentence}</p>`)}
 <p class="note">Each run is compared with the first. ${explainIntervals(comparison)}</p>`,

@@ -1,22 +1,24 @@
-import { constants } from 'node:fs';
-import { open, realpath } from 'node:fs/promises';
-import { systemErrorCode } from '../../activities/shared/errors/coded-error.ts';
 import type { ReadLiveRun } from '../../activities/pages/runs/live-run.ts';
 import { renderLiveFragment, renderLivePage } from '../../activities/pages/runs/render-live.ts';
 import { renderRunList } from '../../activities/pages/runs/render-run-list.ts';
-import { listRunFolders } from '../../activities/pages/runs/list-runs.ts';
+import type { ListRunRows } from '../../activities/pages/runs/run-index.ts';
+import { renderComparison } from '../../activities/pages/runs/render-comparison.ts';
+import { renderNotFound } from '../../activities/pages/render-not-found.ts';
 import type { ModelReader } from '../../activities/pages/models/read-models.ts';
 import { renderModelList } from '../../activities/pages/models/render-model-list.ts';
 import { renderModel } from '../../activities/pages/models/render-model.ts';
+import { openRegularFile } from '../../activities/shared/files/regular-file.ts';
+import { renderNavigation } from '../../activities/report/components/navigation.ts';
 import { pagePaths } from '../../configs/names.ts';
-import { homeFolders, runFolder } from '../../configs/paths.ts';
+import { homeFolders } from '../../configs/paths.ts';
 import { ModelName, RunName } from '../../configs/schema/index.ts';
 
-export type Page = Document | { readonly movedTo: string } | { readonly missing: string };
+export type Page = Document | { readonly movedTo: string };
 
 interface PageSources {
   readonly home: string;
-  readonly gather: ReadLiveRun;
+  readonly listRuns: ListRunRows;
+  readonly readRun: ReadLiveRun;
   readonly models: ModelReader;
 }
 
@@ -25,6 +27,8 @@ interface Document {
   readonly body: string | Buffer;
   /** True for pages that carry their own content security policy. Anything else is sandboxed. */
   readonly isPage: boolean;
+  /** 200 by default. */
+  readonly status?: number;
 }
 
 const html = 'text/html; charset=utf-8';
@@ -39,14 +43,25 @@ const reportFiles = new Map([
   ['report.md', 'text/plain; charset=utf-8'],
 ]);
 
-/** Finds the page at a path, which is used as sent, without decoding. @returns undefined if there is none. */
-export async function findPage({ home, gather, models }: PageSources, path: string): Promise<Page | undefined> {
-  if (path === pagePaths.runs) return htmlPage(renderRunList(await listRunFolders(home)));
-  if (path.startsWith(pagePaths.models)) return findModelPage(models, path);
-  return findRunPage(home, gather, path);
+/** Finds the page at a path, which is used as sent, without decoding. */
+export async function findPage(sources: PageSources, path: string, query: URLSearchParams): Promise<Page> {
+  const { home, listRuns, readRun, models } = sources;
+  if (path === pagePaths.runs) return htmlPage(renderRunList(await listRuns(), Date.now() / 1000));
+  if (path === pagePaths.compare) return findComparison(home, query.getAll('run'));
+  const page = path.startsWith(pagePaths.models)
+    ? await findModelPage(models, path)
+    : await findRunPage(home, readRun, path);
+  return page ?? notFound('There is no such page.');
 }
 
-const htmlPage = (body: string): Page => ({ type: html, isPage: true, body });
+const htmlPage = (body: string): Document => ({ type: html, isPage: true, body });
+
+const notFound = (message: string): Document => ({ ...htmlPage(renderNotFound(message)), status: 404 });
+
+async function findComparison(home: string, names: readonly string[]): Promise<Page> {
+  const { html: body, isCompared } = await renderComparison(home, names);
+  return { ...htmlPage(body), status: isCompared ? 200 : 400 };
+}
 
 async function findModelPage(models: ModelReader, path: string): Promise<Page | undefined> {
   if (path === pagePaths.models) return htmlPage(renderModelList(await models.list(), models.address));
@@ -57,43 +72,36 @@ async function findModelPage(models: ModelReader, path: string): Promise<Page | 
   if (slash !== '') return { movedTo: pagePaths.model(model.data) };
   const details = await models.read(model.data);
   return details === undefined
-    ? {
-        missing: `${models.address} contains no model ${model.data}. Set EVERSWIN_MODELS_STORE to use another store.`,
-      }
+    ? notFound(`${models.address} contains no model ${model.data}. Set EVERSWIN_MODELS_STORE to use another store.`)
     : htmlPage(renderModel(details, models.address));
 }
 
-async function findRunPage(home: string, gather: ReadLiveRun, path: string): Promise<Page | undefined> {
+async function findRunPage(home: string, readRun: ReadLiveRun, path: string): Promise<Page | undefined> {
   const [, name, rest] = /^\/runs\/([^/]+)(?:\/([^/]*))?$/.exec(path) ?? [];
   const runId = RunName.safeParse(name);
   if (!runId.success) return undefined;
-  const live = await gather(runId.data);
-  if (live === undefined) return undefined;
+  const live = await readRun(runId.data);
+  if (live === undefined) return notFound(`There is no run ${runId.data} on this machine.`);
   if (rest === undefined) return { movedTo: pagePaths.run(runId.data) };
   if (rest === pagePaths.fragment) return { type: html, isPage: false, body: renderLiveFragment(live) };
   if (rest !== '') return readReportFile(home, runId.data, rest);
-  const report =
-    live.isReported && live.failure === null ? await readReportFile(home, runId.data, 'index.html') : undefined;
-  return report ?? htmlPage(renderLivePage(live));
+  const report = live.stage === 'completed' ? await readReportFile(home, runId.data, 'index.html') : undefined;
+  return report === undefined ? htmlPage(renderLivePage(live)) : { ...report, body: addNavigation(report.body) };
 }
 
+/** Adds the links to the other pages to a report, which as a file has none. */
+const addNavigation = (report: string | Buffer): string =>
+  String(report).replace('<header>\n', (start) => `${start}${String(renderNavigation())}`);
+
 /** @returns undefined unless the report folder itself contains a regular file of an allowed name. */
-async function readReportFile(home: string, runId: string, name: string): Promise<Page | undefined> {
+async function readReportFile(home: string, runId: string, name: string): Promise<Document | undefined> {
   const type = reportFiles.get(name);
   if (type === undefined) return undefined;
-  const path = `${runFolder(home, runId).report}/${name}`;
+  const file = await openRegularFile(homeFolders(home).runs, `${runId}/report/${name}`);
+  if (file === undefined) return undefined;
   try {
-    // The home and its folder of runs may be links to a larger disk. Nothing inside may be a link.
-    const inside = `${await realpath(homeFolders(home).runs)}/${runId}/report/${name}`;
-    if ((await realpath(path)) !== inside) return undefined;
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      return (await file.stat()).isFile() ? { type, isPage: type === html, body: await file.readFile() } : undefined;
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(systemErrorCode(error) ?? '')) return undefined;
-    throw error;
+    return { type, isPage: type === html, body: await file.readFile() };
+  } finally {
+    await file.close();
   }
 }

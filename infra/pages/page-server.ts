@@ -5,15 +5,16 @@ import { findPage, type Page } from './find-page.ts';
 import type { ArtifactStore } from '../../activities/shared/store/artifact-store.ts';
 import { CodedError } from '../../activities/shared/errors/coded-error.ts';
 import { createLiveRunReader } from '../../activities/pages/runs/live-run.ts';
+import { createRunIndex } from '../../activities/pages/runs/run-index.ts';
 import { createModelReader } from '../../activities/pages/models/read-models.ts';
 import { serveOnLoopback, type LoopbackServer } from './serve-on-loopback.ts';
 
-const noFraming = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const noFraming = "frame-ancestors 'none'; base-uri 'none'";
 
 /** Security headers of every response. */
 const headers = {
-  // Each page adds the hashes of its style and script in a meta tag.
-  'content-security-policy': noFraming,
+  // Each page adds the hashes of its style and script in a meta tag, and forbids forms unless it has one.
+  'content-security-policy': `${noFraming}; form-action 'self'`,
   'cross-origin-resource-policy': 'same-origin',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
@@ -29,10 +30,15 @@ interface PageServerOptions {
 
 /** Serves the pages of runs and models to browsers on this machine, read-only. */
 export function startPageServer({ home, store, port }: PageServerOptions): Promise<LoopbackServer> {
-  const places = { home, gather: createLiveRunReader(home), models: createModelReader(home, store) };
+  const sources = {
+    home,
+    listRuns: createRunIndex(home),
+    readRun: createLiveRunReader(home),
+    models: createModelReader(home, store),
+  };
   return serveOnLoopback(
     (request, response) => {
-      answer((path) => findPage(places, path), request, response).catch((error: unknown) => {
+      answer((path, query) => findPage(sources, path, query), request, response).catch((error: unknown) => {
         console.error(error);
         if (response.headersSent) response.destroy();
         else if (error instanceof CodedError) refuse(response, 503, error.message);
@@ -44,7 +50,7 @@ export function startPageServer({ home, store, port }: PageServerOptions): Promi
 }
 
 async function answer(
-  find: (path: string) => Promise<Page | undefined>,
+  find: (path: string, query: URLSearchParams) => Promise<Page>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -54,10 +60,8 @@ async function answer(
     response.setHeader('allow', 'GET, HEAD');
     refuse(response, 405, 'These pages are read-only.');
   } else {
-    const [path = ''] = (request.url ?? '').split('?', 1);
-    const page = await find(path);
-    if (page === undefined) refuse(response, 404, 'Page not found.');
-    else send(page, request, response);
+    const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+    send(await find(path, new URLSearchParams(query)), request, response);
   }
 }
 
@@ -66,15 +70,22 @@ function send(page: Page, request: IncomingMessage, response: ServerResponse): v
     response.writeHead(308, { ...headers, location: page.movedTo }).end();
     return;
   }
-  if ('missing' in page) return refuse(response, 404, page.missing);
   const etag = `"${createHash('sha256').update(page.body).digest('base64url')}"`;
   if (request.headers['if-none-match'] === etag) {
     response.writeHead(304, { ...headers, etag }).end();
     return;
   }
   const length = Buffer.byteLength(page.body);
-  const policy = page.isPage ? {} : { 'content-security-policy': `default-src 'none'; sandbox; ${noFraming}` };
-  response.writeHead(200, { ...headers, ...policy, etag, 'content-type': page.type, 'content-length': length });
+  const policy = page.isPage
+    ? {}
+    : { 'content-security-policy': `default-src 'none'; sandbox; ${noFraming}; form-action 'none'` };
+  response.writeHead(page.status ?? 200, {
+    ...headers,
+    ...policy,
+    etag,
+    'content-type': page.type,
+    'content-length': length,
+  });
   response.end(request.method === 'HEAD' ? undefined : page.body);
 }
 

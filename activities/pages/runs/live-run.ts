@@ -1,32 +1,36 @@
 import { lstat } from 'node:fs/promises';
-import { z } from 'zod';
-import { homeFolders, runFolder } from '../../../configs/paths.ts';
+import { relative } from 'node:path';
+import { homeFolders, runFolder, type RunFolder } from '../../../configs/paths.ts';
 import {
   GpuHealthChange,
   Incident,
-  RunPlan,
-  TrainerControl,
+  type FileMark,
   type Progress,
   type Report,
   type RunFailure,
-  type TrainerEvent,
+  type RunPlan,
 } from '../../../configs/schema/index.ts';
-import { RunRecord } from '../../shared/run/run-record.ts';
-import { readFailure } from '../../shared/run/failure-file.ts';
-import { isSameMark, readFileMark } from '../../shared/files/file-mark.ts';
+import { readTail } from '../../shared/files/log-tail.ts';
+import { openRegularFile } from '../../shared/files/regular-file.ts';
+import { findNewestLog } from '../../shared/run/run-logs.ts';
+import { RunRecord, toNullable } from '../../shared/run/run-record.ts';
+import { areSameMarks, readFileMark } from '../../shared/files/file-mark.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
-import { readJson } from '../../shared/files/json-file.ts';
 import { readJsonLines } from '../../shared/files/json-lines.ts';
+import { chooseSamples, type CurvePoint } from '../../report/components/downsample.ts';
 import { collectCurves } from '../../report/sections/timeline.ts';
 import { buildLiveTimeline } from './live-timeline.ts';
+import { plannedEpochs, readSnapshot, watchedPaths, type RunSnapshot } from './run-snapshot.ts';
+import { findState, isReported, type RunState } from './run-state.ts';
 
 /** State of a run, read from its folder. */
-export interface LiveRun extends Pick<Report, 'runId' | 'curves' | 'timeline' | 'references'> {
+export interface LiveRun extends RunState, Pick<Report, 'runId' | 'curves' | 'timeline' | 'references'> {
   /** Null before the first start of the trainer. */
   readonly plan: RunPlan | null;
-  readonly state: 'waiting' | 'training' | 'stopped' | 'finished' | 'failed';
   /** Why the run failed; null unless it did. */
   readonly failure: RunFailure | null;
+  /** True if the final report exists and no training started after it. */
+  readonly isReported: boolean;
   readonly progress: Progress;
   /** Total steps according to the latest trainer. */
   readonly iterations: number | null;
@@ -34,8 +38,18 @@ export interface LiveRun extends Pick<Report, 'runId' | 'curves' | 'timeline' | 
   readonly savedAt: number | null;
   /** Unix seconds of the latest event of any kind. */
   readonly lastEventAt: number | null;
-  /** True if the final report exists and no training started after it. */
-  readonly isReported: boolean;
+  /** Images per second over all GPUs, by iteration. */
+  readonly speed: readonly CurvePoint[];
+  /** Peak memory of the first rank's GPU, in MiB; null on a CPU and before the first step. */
+  readonly memoryMb: number | null;
+  /** End of the log that the run wrote last; null if there is none. */
+  readonly log: LogEnd | null;
+}
+
+interface LogEnd {
+  /** Path in the run folder. */
+  readonly path: string;
+  readonly lines: readonly string[];
 }
 
 /** @returns undefined if there is no such run. */
@@ -56,20 +70,23 @@ export function createLiveRunReader(home: string): ReadLiveRun {
   };
 }
 
-const RequestedEpochs = TrainerControl.pick({ epochs: true });
-const ReportDate = z.object({ createdAt: z.number() });
+const maxSpeedPoints = 600;
+/** Enough for 40 lines of a trainer, which are seldom longer than a kilobyte. */
+const log = { lines: 40, bytes: 64 * 1024 };
 
 class TrackedRun {
   private readonly home: string;
   private readonly runId: string;
+  private readonly folder: RunFolder;
   private readonly record: RunRecord;
-  private marks: Awaited<ReturnType<typeof readFileMark>>[] = [];
-  private live: LiveRun | undefined;
+  private marks: (FileMark | undefined)[] = [];
+  private known: { snapshot: RunSnapshot; live: LiveRun } | undefined;
   private reading: Promise<LiveRun | undefined> | undefined;
 
   constructor(home: string, runId: string) {
     this.home = home;
     this.runId = runId;
+    this.folder = runFolder(home, runId);
     this.record = new RunRecord(this.folder.train.progress);
   }
 
@@ -79,59 +96,70 @@ class TrackedRun {
     return this.reading;
   }
 
-  private get folder() {
-    return runFolder(this.home, this.runId);
-  }
-
   private async refresh(): Promise<LiveRun | undefined> {
-    const { root, plan, report, train, failure } = this.folder;
+    const { folder } = this;
     // Links are rejected, so that pages show only the folder of runs.
-    if ((await ignoreMissing(lstat(root)))?.isDirectory() !== true) return undefined;
-    const incidents = homeFolders(this.home).incidents;
-    const marks = await Promise.all(
-      [train.progress, plan, `${report}/report.json`, incidents, train.control, failure].map(readFileMark),
-    );
-    const isSame = marks.every((mark, place) => mark === this.marks[place] || isSameMark(mark, this.marks[place]));
-    if (this.live !== undefined && isSame) return this.live;
+    if ((await ignoreMissing(lstat(folder.root)))?.isDirectory() !== true) return undefined;
+    const logPath = await findNewestLog(folder, 0);
+    const paths = watchedPaths(folder, this.known?.snapshot.plan ?? null);
+    const growing = [folder.gpuHealth, homeFolders(this.home).incidents, ...(logPath === undefined ? [] : [logPath])];
+    const marks = await Promise.all([...paths, ...growing].map(readFileMark));
+    if (this.known !== undefined && areSameMarks(marks, this.marks)) {
+      const { stage } = await findState(this.known.snapshot, this.record.events);
+      // The death of a process changes no file.
+      if (stage === this.known.live.stage) return this.known.live;
+    }
     await this.record.update();
     this.marks = marks;
-    this.live = await this.summarize();
-    return this.live;
+    const snapshot = await readSnapshot(this.home, this.runId);
+    const live = await this.summarize(snapshot, logPath);
+    this.known = { snapshot, live };
+    return live;
   }
 
-  private async summarize(): Promise<LiveRun> {
-    const { record, runId } = this;
+  private async summarize(snapshot: RunSnapshot, logPath: string | undefined): Promise<LiveRun> {
+    const { record, runId, folder } = this;
     const { events } = record;
-    const plan = (await readJson(this.folder.plan, RunPlan)) ?? null;
+    const { plan, failure } = snapshot;
     const incidents = await readJsonLines(homeFolders(this.home).incidents, Incident);
-    const gpuChanges = await readJsonLines(this.folder.gpuHealth, GpuHealthChange);
+    const gpuChanges = await readJsonLines(folder.gpuHealth, GpuHealthChange);
     const start = events.findLast((event) => event.type === 'started');
-    // The control file has the last epoch that a person requested after the start.
-    const { epochs: requested } = (await readJson(this.folder.train.control, RequestedEpochs)) ?? {};
-    const epochs = requested ?? start?.epochs ?? plan?.epochs ?? 0;
-    const reported = await readJson(`${this.folder.report}/report.json`, ReportDate);
-    const lastEventAt = events.at(-1)?.t ?? null;
-    const failure = (await readFailure(this.folder)) ?? null;
+    const epochs = plannedEpochs(snapshot, start);
     return {
       runId,
       plan,
-      lastEventAt,
-      state: failure === null ? stateOf(events) : 'failed',
       failure,
+      isReported: isReported(snapshot, events),
+      ...(await findState(snapshot, events)),
+      lastEventAt: events.at(-1)?.t ?? null,
       references: plan?.references ?? [],
       progress: record.progress(epochs),
       iterations: start === undefined ? null : epochs * start.iterationsPerEpoch,
+      speed: collectSpeed(record),
+      memoryMb: events.findLast((event) => event.type === 'step')?.memoryMb ?? null,
       savedAt: events.findLast((event) => event.type === 'checkpoint')?.t ?? null,
       curves: collectCurves(record),
       timeline: buildLiveTimeline(record, incidents, gpuChanges),
-      isReported: reported !== undefined && reported.createdAt >= (lastEventAt ?? 0),
+      log: logPath === undefined ? null : await this.readLogEnd(logPath),
     };
+  }
+
+  private async readLogEnd(path: string): Promise<LogEnd | null> {
+    const inRuns = relative(homeFolders(this.home).runs, path);
+    const file = await openRegularFile(homeFolders(this.home).runs, inRuns);
+    if (file === undefined) return null;
+    try {
+      return { path: relative(this.folder.root, path), lines: (await readTail(file, log.bytes)).slice(-log.lines) };
+    } finally {
+      await file.close();
+    }
   }
 }
 
-function stateOf(events: readonly TrainerEvent[]): LiveRun['state'] {
-  const last = events.findLast(({ type }) => type === 'started' || type === 'ended');
-  if (last === undefined) return 'waiting';
-  if (last.type !== 'ended') return 'training';
-  return last.reason === 'finished' ? 'finished' : 'stopped';
+function collectSpeed({ steps: { iteration, imagesPerSecond } }: RunRecord): CurvePoint[] {
+  const speedAt = (index: number): number | null => toNullable(imagesPerSecond[index]);
+  return chooseSamples(iteration.length, speedAt, maxSpeedPoints).map((index) => ({
+    x: iteration[index] ?? 0,
+    y: speedAt(index),
+  }));
 }

@@ -21,6 +21,7 @@ function replaceSection(html) {
   box.innerHTML = html;
   const [old, fresh] = [document.getElementById('live'), box.content.firstElementChild];
   const places = [...old.querySelectorAll('.scroll')].map((one) => [one.scrollLeft, one.scrollTop, one === document.activeElement]);
+  const switches = [...old.querySelectorAll('input')].map((one) => one.checked);
   const [x, y] = [scrollX, scrollY];
   old.replaceWith(fresh);
   fresh.querySelectorAll('.scroll').forEach((one, index) => {
@@ -28,6 +29,7 @@ function replaceSection(html) {
     one.scrollTo(left, top);
     if (hadFocus) one.focus({ preventScroll: true });
   });
+  fresh.querySelectorAll('input').forEach((one, index) => (one.checked = switches[index] ?? one.checked));
   scrollTo(x, y);
 }
 

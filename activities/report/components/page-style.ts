@@ -8,6 +8,7 @@ export const pageStyle = markup`
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.55 system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', sans-serif; -webkit-text-size-adjust: 100%; }
 main { max-width: 59rem; margin: 0 auto; padding: 3.5rem 1.5rem 5rem; }
+main.broad { max-width: 84rem; }
 p { margin: 0 0 0.75rem; overflow-wrap: anywhere; }
 h1, h2, h3 { line-height: 1.25; font-weight: 600; overflow-wrap: anywhere; }
 h1 { margin: 0 0 0.5rem; font-size: 2rem; letter-spacing: -0.015em; }

@@ -19,8 +19,12 @@ interface Page {
   readonly style?: Markup;
   /** Additional script. */
   readonly script?: Markup;
+  /** Uses more of a wide screen, for a table with many columns. */
+  readonly isWide?: boolean;
   /** Allows the script to send requests to its own server. */
   readonly allowConnect?: boolean;
+  /** Allows forms that lead to pages of the same server. */
+  readonly allowForms?: boolean;
   /** Allows images in files next to the page. */
   readonly allowImages?: boolean;
 }
@@ -35,7 +39,9 @@ export function renderPage({
   head,
   style,
   script,
+  isWide = false,
   allowConnect: connect = false,
+  allowForms: forms = false,
   allowImages: images = false,
 }: Page): string {
   const styles = markup`${pageStyle}${style ?? ''}`;
@@ -44,7 +50,7 @@ export function renderPage({
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${contentPolicy(String(styles), String(scripts), { connect, images })}">
+<meta http-equiv="Content-Security-Policy" content="${contentPolicy(String(styles), String(scripts), { connect, forms, images })}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
@@ -53,7 +59,7 @@ ${head ?? ''}
 <style>${styles}</style>
 </head>
 <body>
-<main>
+<main${isWide ? markup` class="broad"` : ''}>
 <header>
 ${places ?? ''}<p class="brand">${kind}</p>
 <h1>${title}</h1>

@@ -1,5 +1,6 @@
-import { appendFile, mkdir, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { styleText } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLiveRunReader, type LiveRun } from '../../../../activities/pages/runs/live-run.ts';
 import { LiveFile } from '../../../../activities/pages/runs/live-file.ts';
@@ -64,13 +65,13 @@ const steps = (live: LiveRun | undefined) => live?.curves.loss.map(({ iteration 
 describe('createLiveRunReader', () => {
   test('returns undefined for a missing run and a waiting state for an unstarted one', async () => {
     expect(await createLiveRunReader(home)('other')).toBeUndefined();
-    expect(await gather()).toMatchObject({ state: 'waiting', plan: null, lastEventAt: null, isReported: false });
+    expect(await gather()).toMatchObject({ stage: 'preparing', plan: null, lastEventAt: null, log: null });
   });
 
   test('reads appended events and returns the same object while nothing changes', async () => {
     await write(started(1, 0), step(1, 1));
     const first = await gather();
-    expect(first).toMatchObject({ state: 'training', iterations: 30, progress: { iteration: 1, epochs: 3 } });
+    expect(first).toMatchObject({ stage: 'training', iterations: 30, progress: { iteration: 1, epochs: 3 } });
     expect(await gather()).toBe(first);
     await appendFile(folder.train.progress, '{"v":1,"type":"step","ite'); // a line that is being written
     expect(steps(await gather())).toEqual([1]);
@@ -138,6 +139,28 @@ describe('createLiveRunReader', () => {
     await write({ v: 1, type: 'ended', t: 3000, attempt: 2, reason: 'preempted', epoch: 0, iteration: 3 });
     await write(started(4, 3));
     expect((await gather())?.timeline.map(({ kind }) => kind).slice(-2)).toEqual(['preempted', 'resumed']);
+  });
+});
+
+describe('the log of a live run', () => {
+  test('is the end of the log that was written last, without colors', async () => {
+    await write(started(1, 0));
+    const lines = Array.from({ length: 60 }, (_, line) => styleText('red', `line ${line}`, { validateStream: false }));
+    expect(lines[0]).toContain('\u001b');
+    await writeFile(folder.train.log, `${lines.join('\n')}\n`);
+    const { log } = (await gather()) ?? expect.fail('no run');
+    expect(log?.path).toBe('train/trainer.log');
+    expect(log?.lines).toHaveLength(40);
+    expect(log?.lines.at(-1)).toBe('line 59');
+    await appendFile(folder.train.log, 'loading 10 %\rloading 90 %\n');
+    expect((await gather())?.log?.lines.at(-1)).toBe('loading 90 %');
+  });
+
+  test('is not read through a link', async () => {
+    await write(started(1, 0));
+    await writeFile(`${home}/secret`, 'secret');
+    await symlink(`${home}/secret`, folder.train.log);
+    expect((await gather())?.log).toBeNull();
   });
 });
 
