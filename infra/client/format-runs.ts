@@ -12,13 +12,13 @@ export function formatRunTable(runs: readonly ListedRun[], width = terminalWidth
   const rows = runs.map((run) => ({ ...run, name: toName(run.id), state: stateOfListed(run) }));
   const nameWidth = Math.max('RUN'.length, ...rows.map(({ name }) => name.length));
   const stateWidth = Math.max('STATE'.length, ...rows.map(({ state }) => state.length));
-  const header = ['RUN'.padEnd(nameWidth), 'STATE'.padEnd(stateWidth), 'EPOCH', 'BOX AP', 'MASK AP', 'STARTED UTC'];
+  const header = ['RUN'.padEnd(nameWidth), 'STATE'.padEnd(stateWidth), 'EPOCHS', 'BOX AP', 'MASK AP', 'STARTED UTC'];
   const lines = rows.flatMap(({ name, state, startedAt, attributes, failure, report }) => {
     const { Epoch: epoch, BboxMAP: bbox, SegmMAP: segm } = attributes;
     const cells = [
       name.padEnd(nameWidth),
       colorState(state, stateWidth),
-      (typeof epoch === 'number' && epoch > 0 ? String(epoch) : '').padStart('EPOCH'.length),
+      (typeof epoch === 'number' && epoch > 0 ? String(epoch) : '').padStart('EPOCHS'.length),
       formatAp(bbox).padStart('BOX AP'.length),
       formatAp(segm).padStart('MASK AP'.length),
       formatInstant(startedAt).slice('2026-'.length, -' UTC'.length),

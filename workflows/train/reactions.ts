@@ -1,4 +1,5 @@
 /** Reactions to a failure that change how the run continues. The plan allows each change, and it is recorded. Pure. */
+import { formatPlural } from '../../activities/shared/summary/format-time.ts';
 import type { Attempt } from '../../configs/schema/index.ts';
 import { retry, madeProgress, stop, type Situation, type Verdict } from './verdict.ts';
 
@@ -31,7 +32,10 @@ export function accumulateGradients({ attempts, plan, control }: Situation): Ver
   if (!recovery.outOfMemory.accumulate)
     return stop('OutOfGpuMemory', 'out of GPU memory twice; the plan has no fallback');
   if (parts > batchPerGpu)
-    return stop('OutOfGpuMemory', `out of GPU memory with ${partsPerBatch(plan) * control.accumulate} parts per batch`);
+    return stop(
+      'OutOfGpuMemory',
+      `out of GPU memory with ${formatPlural(partsPerBatch(plan) * control.accumulate, 'part')} per batch`,
+    );
   return {
     ...retry('out of GPU memory again: smaller parts, as the plan allows'),
     change: `each batch of ${batchPerGpu} is split into ${parts} parts; their gradients are accumulated into one step`,

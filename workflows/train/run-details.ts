@@ -63,11 +63,11 @@ export function renderRunDetails(status: RunStatus): string {
   ].join('\n');
 }
 
-/** Renders why the run failed above the table, whose cells are too narrow for lines of a log. */
+/** Renders why the run failed above the table, whose cells are too narrow. Blocks of code would not wrap in the UI. */
 const renderFailure = (failure: RunFailure): string[] => [
   `**Failed: ${formatFailureTitle(failure)}**`,
   ...listFailureRows(failure).flatMap(({ title, lines, isVerbatim }) => {
-    const text = isVerbatim ? ['```', ...lines.map((line) => line.replaceAll('```', "'''")), '```'] : lines;
+    const text = isVerbatim ? lines.map((line) => `- \`${line.replaceAll('`', "'")}\``) : lines;
     return ['', `**${title}**`, '', ...text];
   }),
 ];

@@ -132,11 +132,11 @@ test('formatRunTable fits 80 columns, and shows why a run failed', () => {
     80,
   );
   expect(lines.join('\n')).toMatchInlineSnapshot(`
-    "RUN          STATE     EPOCH  BOX AP  MASK AP  STARTED UTC
-    swin-s-blog  training     12    43.1     40.0  11-30 00:53
-    too-large    failed                            11-30 00:53
+    "RUN          STATE     EPOCHS  BOX AP  MASK AP  STARTED UTC
+    swin-s-blog  training      12    43.1     40.0  11-30 00:53
+    too-large    failed                             11-30 00:53
       PlanStopped: The dry run found 1 error: GPUs: 8 requested, 4 available on th…
-    demo         done                              11-30 00:53
+    demo         done                               11-30 00:53
       /home/report/index.html"
   `);
   expect(lines.filter((line) => line.length > 79)).toEqual([]);
