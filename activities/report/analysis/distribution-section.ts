@@ -5,7 +5,7 @@ import type { Section } from '../components/section.ts';
 import { type BarPart, drawBar, drawBarKey } from '../components/share-bar.ts';
 
 const sizes = ['small', 'medium', 'large'] as const;
-const maxRows = 400;
+const maxRows = 200;
 
 /** Renders how objects are distributed over classes and sizes; undefined for older analyses. */
 export function renderDistribution({ distribution, classes }: Analysis): Section | undefined {

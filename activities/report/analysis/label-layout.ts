@@ -68,10 +68,10 @@ const overlaps = (a: Box, b: Box): boolean =>
 const widthOf = (text: string): number => Array.from(text).reduce((sum, letter) => sum + letterWidth(letter), 0);
 
 function letterWidth(letter: string): number {
-  if (/[ilj.,:|!' ]/.test(letter)) return 0.32;
-  if (/[mwMW✗]/.test(letter)) return 0.9;
-  if (/[A-Z]/.test(letter)) return 0.7;
-  return letter < '\u2e80' ? 0.58 : 1.05;
+  if (/[ilj.,:|!' ]/.test(letter)) return 0.38;
+  if (/[mwMW✗]/.test(letter)) return 1;
+  if (/[A-Z]/.test(letter)) return 0.77;
+  return letter < '\u2e80' ? 0.68 : 1.1;
 }
 
 /** Shortens a text to at most `most` characters. */

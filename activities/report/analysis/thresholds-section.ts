@@ -13,7 +13,7 @@ import type { Section } from '../components/section.ts';
 import type { Chart } from '../components/svg-chart.ts';
 import { drawSharePath } from './class-strip.ts';
 
-const maxRows = 400;
+const maxRows = 200;
 const measures = [
   ['f1', 'F1'],
   ['precision', 'precision'],
@@ -31,7 +31,7 @@ export function renderThresholds({ thresholds, classes }: Analysis): Section | u
     body: markup`<p>${formatSuggestion(thresholds.bbox)}</p>
 <div class="pair">${apKinds.map(({ key }) => renderFigure(chartThresholds(key, thresholds[key])))}</div>
 ${ranked.length === 0 ? '' : renderTable(ranked.slice(0, maxRows))}
-<p class="note">At IoU 0.5. Curves are means over classes with ground truth; precision counts as 1 where nothing is predicted. The suggested threshold has the highest F1; it is chosen on these test images, so expect slightly less on others. Lowest F1 first.${known.length < classes.length ? ' Classes without ground truth or without a correct prediction are omitted.' : ''}</p>`,
+<p class="note">At IoU 0.5. Curves are means over classes with ground truth; precision counts as 1 where nothing is predicted. The suggested threshold has the highest F1; it is chosen on these test images, so expect slightly less on others. Lowest F1 first.${ranked.length > maxRows ? ` The page shows ${maxRows} classes; analysis.json lists all.` : ''}${known.length < classes.length ? ' Classes without ground truth or without a correct prediction are omitted.' : ''}</p>`,
   };
 }
 

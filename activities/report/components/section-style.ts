@@ -17,6 +17,7 @@ nav a { display: inline-block; padding: 0.15rem 0; }
 .pair .results { width: 100%; }
 .pair .results small { display: block; min-width: 0; line-height: 1.1; }
 .pair .results th, .pair .results td { padding-inline: 0.4rem; }
+.pair .results tr > :first-child { padding-left: 0; }
 .pair .results .groups th { max-width: 7rem; white-space: normal; }
 .lead { font-size: 1.05rem; }
 .soft { color: var(--soft); }

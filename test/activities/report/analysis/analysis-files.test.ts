@@ -25,7 +25,7 @@ test('the trainer writes an analysis that matches the schemas, with every sectio
   expect(analysis.classes[3]).toMatchObject({ instances: 0, bbox: { AP: null, curve: null } });
   expect(analysis.classes[3]?.name).toMatch(/^<img src=x onerror=alert\(1\)>\?x+$/);
   expect(analysis.curves.segm.iou50?.[0]).toBeGreaterThan(0.5);
-  expect(analysis.gallery.map(({ group }) => group)).toHaveLength(12);
+  expect(analysis.gallery.map(({ group }) => group)).toHaveLength(24);
   expect(analysis.gallery[0]?.predictions[0]?.outlines[0]?.length).toBeGreaterThanOrEqual(6);
   expect(analysis.bootstrap?.bbox.AP?.[0]).toBeGreaterThan(0);
   const bootstrap = Bootstrap.parse(await read(`${folder}/bootstrap.json`));
