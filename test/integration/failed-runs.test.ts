@@ -138,7 +138,7 @@ test('a run that fails at plan, download, training or for lack of memory is expl
       said.set(`page of ${kind}`, readHtml(await page.text()).texts.join(' '));
       const [code = ''] = failures[kind].title.split(' ');
       expect(list).toMatch(new RegExp(`${name} +failed .*\\n +${code}: `));
-      expect(readHtml(index).texts.join(' ')).toMatch(new RegExp(`${name} .*Failed ${code}: `));
+      expect(readHtml(index).texts.join(' ')).toMatch(new RegExp(`${name} .*Failed +${code}: `));
     }
     for (const [surface, text] of said) {
       const explained = failures[kinds.find((kind) => surface.includes(kind)) ?? 'plan'];

@@ -116,7 +116,7 @@ describe('while the run trains', () => {
     const page = await browser.newPage({ javaScriptEnabled: false });
     await page.goto(url);
     expect(await page.locator('meta[http-equiv="refresh"]').getAttribute('content')).toBe('10');
-    expect(await page.locator('svg[aria-labelledby^="loss-"] .series path').count()).toBe(1);
+    expect(await page.locator('svg[aria-labelledby^="loss-"] .series path').count()).toBeGreaterThan(0);
     await page.close();
   });
 });
