@@ -54,6 +54,7 @@ class IndexedRun {
   private readonly runId: string;
   private readonly folder: RunFolder;
   private marks: (FileMark | undefined)[] = [];
+  private isOver = false;
   private known: { snapshot: RunSnapshot; facts: EventFacts } | undefined;
   /** Reader and its events; kept only while the run is active, because its buffer is large. */
   private active: { reader: ProgressReader; events: TrainerEvent[] } | undefined;
@@ -67,12 +68,14 @@ class IndexedRun {
   /** @returns undefined if the folder was deleted meanwhile, or cannot be read. */
   async read(): Promise<RunRow | undefined> {
     const paths = watchedPaths(this.folder, this.known?.snapshot.plan ?? null);
-    const marks = await Promise.all(paths.map(readFileMark));
+    // A run that is over changes root and training folder first. Most runs are over, and each path costs a system call.
+    const marks = await Promise.all(paths.slice(0, this.isOver ? 2 : undefined).map(readFileMark));
     const [root] = marks;
     if (root === undefined) return undefined;
-    if (!areSameMarks(marks, this.marks)) this.known = undefined;
-    this.known ??= await this.readChanged();
-    this.marks = marks;
+    if (this.known === undefined || !areSameMarks(marks, this.marks.slice(0, marks.length))) {
+      this.known = await this.readChanged();
+      this.marks = marks;
+    }
     return this.toRow(this.known, Number(root.mtimeNs) / 1e9);
   }
 
@@ -95,6 +98,7 @@ class IndexedRun {
     const state = await findState(snapshot, ends);
     const isRunning = runningStages.has(state.stage);
     if (!isRunning) this.active = undefined;
+    this.isOver = state.stage === 'completed' || state.stage === 'failed';
     const job = state.stage === 'testing' ? this.folder.test : leadingJob(this.folder, plan);
     const heartbeat = isRunning ? await readFileMark(job.heartbeat(0)) : undefined;
     const signs = [lastEventAt, heartbeat && Number(heartbeat.mtimeNs) / 1e9, test.exit?.endedAt].flatMap(

@@ -18,7 +18,7 @@ export const runListStyle = markup`
 .choice input { width: 1rem; height: 1rem; margin: 0; accent-color: var(--first); vertical-align: middle; }
 .runs .name { min-width: 8rem; font-weight: 500; overflow-wrap: anywhere; }
 .runs thead td { border-top: 0; border-bottom: 1px solid var(--line); }
-.runs .data { min-width: 5rem; overflow-wrap: anywhere; }
+.runs .data { min-width: 6.4rem; overflow-wrap: anywhere; }
 .runs .state { min-width: 8.5rem; max-width: 15rem; }
 .runs small { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; color: var(--soft); font-size: 0.75rem; line-height: 1.35; overflow-wrap: anywhere; }
 .runs .epochs { min-width: 5.5rem; }

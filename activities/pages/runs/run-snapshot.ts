@@ -60,8 +60,8 @@ export async function readSnapshot(home: string, runId: string): Promise<RunSnap
 }
 
 /**
- * Returns the paths that change with a run. Its files are renamed into place, which changes their folders; only the
- * progress file grows.
+ * Returns the paths that change with a run, first root and training folder. Its files are renamed into place, which
+ * changes their folders; only the progress file grows.
  */
 export function watchedPaths(folder: RunFolder, plan: RunPlan | null): string[] {
   const { root, train, test, report } = folder;

@@ -39,8 +39,8 @@ interface View {
 }
 const views: View[] = [
   { name: 'light', states: all },
-  { name: 'dark', states: ['runs', 'training', 'failed'], options: { colorScheme: 'dark' } },
-  { name: 'phone', states: ['runs', 'compare', 'training', 'failed', 'empty'], width: 390 },
+  { name: 'dark', states: ['runs', 'failed'], options: { colorScheme: 'dark' } },
+  { name: 'phone', states: ['runs', 'compare', 'failed', 'empty'], width: 390 },
   // The pages of unfinished runs reload themselves without scripts.
   { name: 'no-script', states: ['runs', 'compare'], options: { javaScriptEnabled: false } },
   { name: 'print', states: ['runs', 'failed'], width: 1040, media: 'print' },
