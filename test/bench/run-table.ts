@@ -28,6 +28,7 @@ try {
     return performance.now() - start;
   };
   const first = await ask();
+  const before = process.cpuUsage();
   const warm: number[] = [];
   const changed: number[] = [];
   for (let repeat = 0; repeat < options.repeats; repeat += 1) {
@@ -37,6 +38,7 @@ try {
       await appendFile(runFolder(home, `run-${run}`).train.progress, `${JSON.stringify(step)}\n`);
     changed.push(await ask());
   }
+  const { user, system } = process.cpuUsage(before);
   const { size } = await fetchSize(server.url);
   await server.close();
   const figures = [
@@ -45,8 +47,10 @@ try {
     summarize('page, long runs appended', 'ms', changed, '< 300 ms'),
   ];
   printFigures(figures);
+  const cpuMs = (user + system) / 1000 / (warm.length + changed.length);
+  console.log(`CPU time per page, with that of the client: ${cpuMs.toFixed(1)} ms`);
   const { rss } = process.memoryUsage();
-  const scenario = { runs: runCount, longRuns, pageBytes: size, residentMiB: rss / 2 ** 20 };
+  const scenario = { runs: runCount, longRuns, pageBytes: size, cpuMsPerPage: cpuMs, residentMiB: rss / 2 ** 20 };
   await saveRecord(options.out, { ...environment, scenario, figures, samples: { first, warm, changed } });
 } finally {
   await rm(home, { recursive: true });
