@@ -18,6 +18,8 @@ export const statusQueryName = 'status';
 /** Queried by the training activity, which writes the answer to the control file of the trainer. */
 export const controlQueryName = 'control';
 export const progressSignalName = 'progress';
+/** Begins the name of a progress signal that says what was measured: the timeline of the Temporal UI shows only names. */
+export const namedProgressPrefix = `${progressSignalName}: `;
 /** Sent by an activity whose job waits for GPUs, with the holders as text; null when it has them. */
 export const waitingSignalName = 'waiting';
 

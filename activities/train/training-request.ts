@@ -27,6 +27,8 @@ export interface TrainingRequest extends LaunchRequest {
   /** Start of the first attempt of this workflow run, Unix seconds. */
   since: number;
   gpus?: SeenGpus;
+  /** Whether the workflow understands named progress signals; those of earlier versions would lose them. */
+  namesProgress?: boolean;
 }
 
 export interface JoinRequest extends LaunchRequest {

@@ -15,12 +15,13 @@ import type { TrainingRequest } from './training-request.ts';
 /** Watches a trainer until it ends. Meanwhile it publishes progress, mirrors the run and passes control updates on. */
 export function watchTraining(
   dependencies: TrainDependencies,
-  { plan, control }: TrainingRequest,
+  request: TrainingRequest,
   { folder, job, fence, assertFence, running }: EnsuredTrainer,
   progress: AttemptProgress,
   gpuWatch: GpuWatch,
 ): Promise<JobOutcome> {
-  const publisher = new ProgressPublisher(progress, dependencies.home, plan.runId, assertFence);
+  const { plan, control } = request;
+  const publisher = new ProgressPublisher(progress, dependencies.home, request, assertFence);
   const onEvents: OnEvents = (events, isLast) => {
     publisher.publish(events, isLast);
     void gpuWatch.onEvents(events, running);

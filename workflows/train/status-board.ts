@@ -3,10 +3,17 @@ import {
   defineSignal,
   metricMeter,
   setCurrentDetails,
+  setDefaultSignalHandler,
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { gpuHealthSignalName, progressSignalName, statusQueryName, waitingSignalName } from '../../configs/names.ts';
+import {
+  gpuHealthSignalName,
+  namedProgressPrefix,
+  progressSignalName,
+  statusQueryName,
+  waitingSignalName,
+} from '../../configs/names.ts';
 import { attemptsMetric } from '../../configs/prometheus-metrics.ts';
 import { z } from 'zod';
 import { buildLedger } from '../../activities/shared/summary/ledger.ts';
@@ -72,14 +79,12 @@ export class StatusBoard {
     setHandler(statusQuery, () => this.status, {
       description: 'Returns stage, progress, attempts, decisions and the ledger of the run.',
     });
-    setHandler(
-      progressSignal,
-      (raw) => {
-        const progress = Progress.safeParse(raw);
-        if (progress.success) this.show({ progress: progress.data, ...this.withValidation(progress.data) });
-      },
-      { description: 'Sent by the training activity after each epoch. Not for manual use.' },
-    );
+    setHandler(progressSignal, (raw) => this.receiveProgress(raw), {
+      description: 'Sent by the training activity after each epoch. Not for manual use.',
+    });
+    setDefaultSignalHandler((name, raw) => {
+      if (name.startsWith(namedProgressPrefix)) this.receiveProgress(raw);
+    });
     setHandler(
       waitingSignal,
       (waiting) => {
@@ -231,6 +236,11 @@ export class StatusBoard {
       ...(detector === undefined ? {} : { detector }),
       progress: progress && { ...progress, bboxAP: bbox.AP, segmAP: segm.AP, validatedEpoch: undefined },
     });
+  }
+
+  private receiveProgress(raw: unknown): void {
+    const progress = Progress.safeParse(raw);
+    if (progress.success) this.show({ progress: progress.data, ...this.withValidation(progress.data) });
   }
 
   /** Adds a validation. After a rollback, it replaces those of the same and later epochs. */

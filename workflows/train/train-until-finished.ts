@@ -92,6 +92,7 @@ async function repeatAttempts<T>(
       queuedSince,
       gpus: knownGpus(board.attempts, trustedUntil),
       priority,
+      namesProgress: true,
     };
     const attempt = await createEventGroup(`Attempt ${number}`).withScope(() =>
       interruptible(() => (hosts.length > 1 ? runMultiHostAttempt(request, hosts, board) : runAttempt(request, board))),

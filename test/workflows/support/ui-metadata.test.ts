@@ -2,8 +2,12 @@
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { updateNames } from '../../../configs/names.ts';
+import { createGpuActivities } from '../../../activities/index.ts';
+import { formatPoints } from '../../../activities/shared/summary/format-score.ts';
+import { RunStatus } from '../../../configs/schema/index.ts';
 import { startRun } from '../../../infra/client/start-run.ts';
 import { clipSummary } from '../../../workflows/support/summaries.ts';
+import { createMiniRun } from '../../helpers/mini-run.ts';
 import { aFailure, anAttempt } from '../../helpers/stub-activities.ts';
 import { freshInput, withWorkers } from '../../helpers/workflow-env.ts';
 
@@ -57,6 +61,29 @@ test('each activity and timer has a summary and belongs to its step, and each ha
     expect(handlers.filter(({ description }) => description === undefined)).toEqual([]);
     expect(handlers.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.values(updateNames)));
   });
+});
+
+test('a validation is a mark in the timeline whose name says epoch and AP', async () => {
+  const run = await createMiniRun();
+  try {
+    const { runTraining } = createGpuActivities(run.dependencies);
+    const input = freshInput();
+    await withWorkers({ runTraining }, async (client) => {
+      const { handle } = await startRun(client, input);
+      await handle.result();
+      const { validations = [] } = RunStatus.parse(await handle.query('status'));
+      const { events } = await handle.fetchHistory();
+      const names = (events ?? []).map(
+        ({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? '',
+      );
+      const last = validations.at(-1);
+      expect(last?.epoch).toBe(3);
+      const scores = `box AP ${formatPoints(last?.bboxAP ?? 0)}, mask AP ${formatPoints(last?.segmAP ?? 0)}`;
+      expect(names).toContain(`progress: epoch 3/3, ${scores}`);
+    });
+  } finally {
+    await run.remove();
+  }
 });
 
 test.each([
