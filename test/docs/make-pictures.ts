@@ -20,10 +20,11 @@ const browser = await openBrowser();
 try {
   await mkdir(pictures, { recursive: true });
   const { run, report } = await runDemo(browser);
-  await takePicture(browser, `file://${report}`, 'report', 1000);
+  await takePicture(browser, `file://${report}`, 'report', 560);
+  await takePicture(browser, `file://${report}#gallery`, 'gallery', 800);
   const archive = projectFile('.everswin/demo/val2017.zip');
   await execa(everswin, ['predict', run, archive, '--out', `${folder}/found`], { stdio: 'inherit' });
-  await takePicture(browser, `file://${folder}/found/index.html`, 'predictions', 700);
+  await takePicture(browser, `file://${folder}/found/index.html`, 'predictions', 620);
 } finally {
   await browser.close();
   await rm(folder, { recursive: true, force: true });
@@ -40,16 +41,16 @@ async function runDemo(browser: Browser): Promise<{ run: string; report: string 
     found.run = /train:(\S+) started/.exec(line)?.[1] ?? found.run;
     found.report = /^Report +(\S+)/.exec(line)?.[1] ?? found.report;
     if (line.includes(`epoch ${liveEpoch}/`))
-      live ??= takePicture(browser, `${found.pages}/runs/${found.run}/`, 'live-page', 900);
+      live ??= takePicture(browser, `${found.pages}/runs/${found.run}/`, 'live-page', 870);
   }
   if (live === undefined || found.report === '') throw new Error('The demo printed no epoch or no report.');
   await live;
   return found;
 }
 
-/** Takes a picture of the top of a page, as WebP of at most 100 kB. */
+/** Takes a picture of the top of a page, or of the part that its address names, as WebP of at most 100 kB. */
 async function takePicture(browser: Browser, url: string, name: string, height: number): Promise<void> {
-  const page = await browser.newPage({ viewport: { width: 1200, height }, colorScheme: 'light' });
+  const page = await browser.newPage({ viewport: { width: 1000, height }, colorScheme: 'light' });
   await page.goto(url, { waitUntil: 'load' });
   const png = (await page.screenshot()).toString('base64');
   // A page of its own, because the content policy of the report allows no image from elsewhere.
