@@ -142,7 +142,7 @@ def run_validation(folder: Path) -> Callable[[], dict[str, Any]]:
     from everswin_trainer.metrics.quick_scores import evaluate_quickly
     from everswin_trainer.metrics.scoring_truth import ScoringTruth
 
-    found, path = _load(folder), folder / "annotations.json"
+    found, path = load_results(folder), folder / "annotations.json"
     renumbered = ScoringTruth.load(path).renumber(found["bbox"], "bbox")
     rows = np.array([[one["image_id"], *one["bbox"], one["score"], one["category_id"]] for one in renumbered])
     masks = [one["segmentation"] for one in found["segm"]]
@@ -153,7 +153,7 @@ def run_analysis(folder: Path) -> Callable[[], dict[str, Any]]:
     """Analyzes as the test does: detections are already loaded, the rest is read from disk; images are noise."""
     from everswin_trainer.analysis.analyze import BOOTSTRAP_FILE, FILE, Subject, analyze
 
-    found, shape = _load(folder), (480, 640, 3)
+    found, shape = load_results(folder), (480, 640, 3)
     identity = {"checkpointSha256": "0" * 64, "annotationsSha256": "0" * 64}
     noise = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
     subject = Subject(identity, folder / "annotations.json", found, lambda _name: noise)
@@ -170,7 +170,7 @@ def run_analysis(folder: Path) -> Callable[[], dict[str, Any]]:
 OWN = {"validation": run_validation, "analysis": run_analysis}
 
 
-def _load(folder: Path) -> dict[str, list[dict[str, Any]]]:
+def load_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {kind: json.loads((folder / f"{kind}.json").read_bytes()) for kind in IOU_TYPES}
 
 
