@@ -21,5 +21,7 @@ export async function runProgram(main: () => Promise<void>): Promise<void> {
     const { formatError } = await import('./format-error.ts');
     fail(formatError(error));
     if (error instanceof UsageError) process.exitCode = exitCodes.usage;
+    // The SDK leaves threads when a worker cannot start. With them, the process would neither work nor end.
+    process.exit();
   });
 }

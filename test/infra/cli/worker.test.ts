@@ -1,7 +1,8 @@
 /** Stops `everswin worker gpu` while a trainer runs that it does not watch. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { createInterface } from 'node:readline';
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { execa } from 'execa';
@@ -128,5 +129,21 @@ test('a GPU worker does not start when its user cannot use the shared folder of 
     expect(exitCode).toBe(1);
   } finally {
     await run.remove();
+  }
+});
+
+test('a worker that cannot load its workflows ends, so that the stack starts another one', async () => {
+  const folder = await mkdtemp(`${tmpdir()}/everswin-worker-`);
+  const argv = ['worker', 'control', '--address', temporalAddress()];
+  const slow = `--import ${projectRoot}/test/fixtures/slow-workflow-loading.mjs`;
+  try {
+    const { exitCode, stderr } = await execa(process.execPath, [`${projectRoot}/infra/cli/main.ts`, ...argv], {
+      env: { EVERSWIN_HOME: folder, NODE_OPTIONS: slow },
+      reject: false,
+    });
+    expect(stderr).toContain('Script execution timed out after 5000ms');
+    expect(exitCode).toBe(1);
+  } finally {
+    await rm(folder, { recursive: true });
   }
 });
