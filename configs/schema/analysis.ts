@@ -57,7 +57,6 @@ export type ErrorKind = (typeof errorKinds)[number];
 
 /** Counts by COCO's sizes, split at 32 x 32 and 96 x 96 pixels: size of the object, or of the detection without one. */
 const BySize = z.object({ small: Count, medium: Count, large: Count });
-export type BySize = z.infer<typeof BySize>;
 
 const ErrorAnalysis = z.object({
   /** Ground truth objects, without crowds. */

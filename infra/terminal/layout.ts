@@ -8,7 +8,7 @@ const indent = '  ';
 export const terminalWidth = ({ isTTY, columns }: Partial<NodeJS.WriteStream> = process.stdout): number =>
   isTTY === true ? (columns ?? 80) : Infinity;
 
-export const visibleLength = (text: string): number => stripVTControlCharacters(text).length;
+const visibleLength = (text: string): number => stripVTControlCharacters(text).length;
 
 /** Formats a text with its label, wrapped so that each line fits below the first. */
 export function labelLines(name: string, text: string, width = terminalWidth()): string[] {

@@ -8,7 +8,7 @@ const isPath = (value: unknown): value is string => typeof value === 'string';
 test('docs/reference/files.md names every file and folder of a run and of the home', () => {
   const run = runFolder('HOME', 'NAME');
   const paths = [homeFolders('HOME'), run, run.train, run.test]
-    .flatMap((folder) => Object.values(folder))
+    .flatMap((folder): unknown[] => Object.values(folder))
     .filter(isPath);
   expect(paths.length).toBeGreaterThan(40);
   const page = readPage('docs/reference/files.md');

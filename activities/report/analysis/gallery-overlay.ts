@@ -46,7 +46,7 @@ export function drawOverlay({ picture, truth, predictions }: GalleryImage): Mark
 }
 
 /** Formats what a reader sees on hover: `dog 0.91: wrong class, is a cat, IoU 0.82`. */
-export const formatPrediction = ({ class: name, score, outcome, iou, trueClass }: Prediction): string =>
+const formatPrediction = ({ class: name, score, outcome, iou, trueClass }: Prediction): string =>
   [
     `${name} ${score.toFixed(2)}: ${judgmentNames[outcome]}`,
     ...(trueClass === undefined ? [] : [`the object is ${trueClass}`]),

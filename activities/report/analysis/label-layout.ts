@@ -1,7 +1,7 @@
 /** Places the labels of boxes on a picture so that they do not cover each other. */
 
 /** x, y, width, height in pixels of the picture. */
-export type Box = readonly [number, number, number, number];
+type Box = readonly [number, number, number, number];
 
 export interface Label {
   readonly box: Box;
