@@ -13,7 +13,7 @@ export const SpeedSwitches = z.strictObject({
     .default(false),
   compileBackbone: z
     .boolean()
-    .describe('Compiles attention and MLP of the Swin blocks with torch.compile.')
+    .describe('Compiles the Swin blocks, except drop path, with torch.compile.')
     .default(false),
   tf32: z.boolean().describe('Multiplies matrices that stay in fp32 as TF32 on tensor cores.').default(false),
   halfPrecisionValidation: z

@@ -156,5 +156,6 @@ def fill_of(dataset: Sized, batch: int) -> float:
     return len(dataset) / len(EqualSizeBatchSampler(sampler(dataset, 0, 1, 0), batch, DIVISOR))
 
 
-cv2.setNumThreads(1)
-main()
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    main()

@@ -7,10 +7,11 @@ from mmcv.ops import RoIAlign
 from mmdet.models.backbones.swin import SwinBlock
 
 from everswin_trainer.job.speed import Speed
+from everswin_trainer.model.compiled_swin import CompiledSwinBlock, can_compile
 from everswin_trainer.model.sdpa_attention import use_sdpa_attention
 
-# Compiled variants: blocks with and without shift in each of four stages, in training and in validation.
-COMPILED_VARIANTS = 64
+# More than test/bench/compile_counts.py counts for all blocks. Beyond it, PyTorch no longer compiles.
+MOST_GRAPHS = 64
 
 
 def accelerate(model: torch.nn.Module, speed: Speed) -> None:
@@ -41,15 +42,14 @@ def make_pooling_inputs_contiguous(model: torch.nn.Module) -> None:
 
 
 def compile_backbone(backbone: torch.nn.Module) -> None:
-    """Compiles attention and MLP of each Swin block, in place.
-
-    Does not compile complete blocks: in attention and MLP, batches differ in only one dimension, and nothing is random.
-    """
-    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, COMPILED_VARIANTS)
+    """Compiles the Swin blocks, in place."""
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MOST_GRAPHS)
+    # Without it, the first square image makes a graph for square images only.
+    torch.fx.experimental._config.use_duck_shape = False
     for module in backbone.modules():
-        if isinstance(module, SwinBlock):
-            module.attn.w_msa.compile(dynamic=True)
-            module.ffn.layers.compile(dynamic=True)
+        if type(module) is SwinBlock and can_compile(module):
+            # Only forward differs, so the module keeps its parameters and buffers.
+            module.__class__ = CompiledSwinBlock
 
 
 def _make_contiguous(_module: torch.nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
