@@ -48,7 +48,7 @@ def compiled_block() -> Callable[..., Tensor]:
 
 
 def can_compile(block: SwinBlock) -> bool:
-    """Returns whether nothing but drop path is random, and nothing is checkpointed."""
+    """Returns whether nothing but drop path is random, and no activation is recomputed."""
     drops = [module for module in block.modules() if isinstance(module, torch.nn.Dropout)]
     paths = (block.attn.drop, block.ffn.dropout_layer)
     return not block.with_cp and all(one.p == 0 for one in drops) and all(type(one) is DropPath for one in paths)

@@ -65,6 +65,6 @@ def take_step(module: torch.nn.Module, inputs: tuple[Any, ...]) -> list[torch.Te
 
 
 @pytest.mark.parametrize("change", [{"drop_rate": 0.1}, {"attn_drop_rate": 0.1}, {"with_cp": True}])
-def test_blocks_with_dropout_or_checkpointing_are_not_compiled(change: dict[str, Any]) -> None:
+def test_blocks_with_dropout_or_recomputation_are_not_compiled(change: dict[str, Any]) -> None:
     assert can_compile(SwinBlock(8, 2, 16))
     assert not can_compile(SwinBlock(8, 2, 16, **change))
