@@ -8,6 +8,7 @@ equal it on a CPU. Their trainings alternate in one process for some rounds, on 
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -68,6 +69,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Writes the answer and returns 0. Returns 2 if this machine lacks the GPUs, and 1 if the stock variant fails."""
     started = time.monotonic()
+    # By default, SIGTERM would end this process alone and leave the ranks on the GPUs.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     arguments = parse(argv)
     if problem := find_problem(arguments):
         print(problem, file=sys.stderr)

@@ -1,5 +1,9 @@
 import argparse
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from everswin_trainer.benchmark.gpu_check_summary import (
 from everswin_trainer.job.plan import Plan
 from everswin_trainer.job.speed import Speed
 from everswin_trainer.model.recipe import load_recipe
+from everswin_trainer.system.process_tree import find_by_environment
 
 RECIPE = Path(__file__).parents[3] / "configs/mmdet/cascade-mask-rcnn_swin-s_blog.py"
 
@@ -163,3 +168,18 @@ def test_gpu_check_fails_with_the_log_when_the_stock_variant_fails(
     assert stderr.startswith("stock: the ranks ended with code 1:")
     assert "it changed since the plan was made" in stderr
     assert not out.exists()
+
+
+def test_sigterm_leaves_no_rank_behind(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2]
+    demo = RECIPE.with_name("cascade-mask-rcnn_swin-demo.py")
+    argv = ["--recipe", str(demo), "--device", "cpu", "--out", str(tmp_path / "check.json")]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "EVERSWIN_TEST": str(tmp_path)}
+    command = [sys.executable, "-m", "everswin_trainer", "gpu-check", *argv]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as process:
+        # The first rank tells its stage.
+        assert process.stdout.readline()
+        assert len(find_by_environment("EVERSWIN_TEST", str(tmp_path))) > 1
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert find_by_environment("EVERSWIN_TEST", str(tmp_path)) == []
