@@ -32,8 +32,6 @@ from everswin_trainer.training.batches import ResumableBatchSampler
 from everswin_trainer.training.image_sizes import sizes_of
 
 BATCH = 2
-# Compiling MMDetection's blocks takes minutes.
-FEW_SIZES = 4
 # Channels and heads of the compared blocks, and tokens of a side.
 CHANNELS, HEADS = 24, 3
 SIDES = (7, 60)
@@ -56,9 +54,8 @@ def main() -> None:
     batches = padded_sizes(Sized(train, pipeline), BATCH, arguments.seed)
     validation = Sized(np.array(content["val2017"])[:, 1:], recipe.val_dataloader.dataset.pipeline)
     counts = {
-        "training": count(compile_backbone, batches, BATCH),
-        "validation": count(compile_backbone, padded_sizes(validation, 1, arguments.seed), 1),
-        "MMDetection's blocks, training": count(compile_unchanged, batches[:FEW_SIZES], BATCH),
+        "training": count(batches, BATCH),
+        "validation": count(padded_sizes(validation, 1, arguments.seed), 1),
     }
     keep(arguments.out, {**record, "graphs": counts, "limit": MOST_GRAPHS, "differences": differences})
 
@@ -71,7 +68,7 @@ def padded_sizes(dataset: Sized, batch: int, seed: int) -> list[tuple[int, int]]
     return list(dict.fromkeys((int(height), int(width)) for width, height in padded))
 
 
-def count(compile_blocks: Any, sizes: list[tuple[int, int]], images: int) -> dict[str, Any]:
+def count(sizes: list[tuple[int, int]], images: int) -> dict[str, Any]:
     forget_graphs()
     torch.compile = partial(default_compile, backend="aot_eager")
     config = load_recipe(RECIPE, None).model.backbone
@@ -79,7 +76,7 @@ def count(compile_blocks: Any, sizes: list[tuple[int, int]], images: int) -> dic
     backbone = MODELS.build(config)
     backbone.train(images > 1)
     use_sdpa_attention(backbone)
-    compile_blocks(backbone)
+    compile_backbone(backbone)
     graphs, since = [], time.monotonic()
     for size in sizes:
         with torch.set_grad_enabled(backbone.training):
@@ -88,14 +85,8 @@ def count(compile_blocks: Any, sizes: list[tuple[int, int]], images: int) -> dic
     torch.compile = default_compile
     result = {"sizes": len(sizes), "graphsAfterFirst": graphs[0], "graphs": graphs[-1]}
     result |= {"graphBreaks": sum(counters["graph_break"].values()), "seconds": time.monotonic() - since}
-    print(compile_blocks.__name__, images, result, flush=True)
+    print(images, result, flush=True)
     return result
-
-
-def compile_unchanged(backbone: torch.nn.Module) -> None:
-    for block in backbone.modules():
-        if isinstance(block, SwinBlock):
-            block.compile(dynamic=True)
 
 
 def forget_graphs() -> None:
