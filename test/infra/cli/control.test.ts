@@ -188,8 +188,9 @@ test('status says why a run failed, also before it had a status', async () => {
       await handle.result().catch(() => undefined);
       const lines = (await everswin('status', input.name)).split('\n');
       expect(lines[0]).toBe(`${input.name}  mini  failed`);
-      expect(lines).toContain('  reason     It is a photo.');
-      expect(lines).toContain(`             Next: ${errorCatalogue.WeightsRefused.nextStep}`);
+      expect(lines).toContain('  failed     WeightsRefused while fetching');
+      expect(lines).toContain('  cause      It is a photo.');
+      expect(lines).toContain(`  next step  ${errorCatalogue.WeightsRefused.nextStep}`);
 
       const invalid = await client.workflow.start(workflowTypes.trainDetector, {
         taskQueue: taskQueues.control,
@@ -198,7 +199,7 @@ test('status says why a run failed, also before it had a status', async () => {
       });
       await invalid.result().catch(() => undefined);
       expect(await everswin('status', 'invalid')).toMatch(
-        /^invalid {2}failed\n {2}reason {5}The run input has \d+ problems:/,
+        /^invalid {2}failed\n {2}failed {5}InvalidInput\n {2}cause {6}The run input has \d+ problems:/,
       );
     },
   );
