@@ -42,7 +42,8 @@ def f1_of_images(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> tu
 def choose(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> list[tuple[str, int, float]]:
     """Returns (group, image, F1) of different images: the best, the worst and random ones.
 
-    A group has at most IMAGES_PER_GROUP images, and a third of a small data set.
+    Best and worst have at most IMAGES_PER_GROUP images each, and a third of a small data set. Random ones fill the rest
+    of the gallery, so that it shows each image of a small data set.
     """
     f1, objects, predictions = f1_of_images(truth, matches, outcomes)
     left = np.flatnonzero(~np.isnan(f1))
@@ -54,7 +55,7 @@ def choose(truth: GroundTruth, matches: Matches, outcomes: Outcomes) -> list[tup
     worst = left[np.lexsort((left, -(objects + predictions)[left], f1[left]))][:limit]
     left = np.setdiff1d(left, worst)
     words = np.random.PCG64(SEED).random_raw(len(left)) if len(left) else np.zeros(0, np.uint64)
-    drawn = left[np.argsort(words, kind="stable")][:limit]
+    drawn = left[np.argsort(words, kind="stable")][: 3 * limit - len(best) - len(worst)]
     groups = (("best", best), ("worst", worst), ("random", drawn))
     return [(group, int(image), float(f1[image])) for group, images in groups for image in images]
 
