@@ -107,7 +107,7 @@ test('a training survives two upgrades with equal weights, and each attempt reco
   await prepareNamespace({ connection: client.connection, namespace }, { retentionDays: undefined });
 
   const stopBefore = await startVersion(names.before, before);
-  const { handle } = await startRun(client, miniFreeze.input('upgraded', 1));
+  const { handle } = await startRun(client, { ...miniFreeze.input('upgraded', 1), epochs: 500 });
   const statusOf = async () => RunStatus.parse(await handle.query('status'));
   const untilEpoch = (least: number) =>
     until(async () => {
@@ -128,7 +128,7 @@ test('a training survives two upgrades with equal weights, and each attempt reco
   await stopHere('SIGKILL');
   const stopAfter = await startVersion(names.after, after);
   const epoch = await restartTrainer();
-  await handle.executeUpdate(updateNames.stopAfterEpoch, { args: [epoch + 5, 'a test'] });
+  await handle.executeUpdate(updateNames.stopAfterEpoch, { args: [epoch + 3, 'a test'] });
   await handle.result();
   const { attempts } = await statusOf();
   const { versioningInfo } = (await handle.describe()).raw.workflowExecutionInfo ?? {};
