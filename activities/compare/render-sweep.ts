@@ -1,4 +1,5 @@
-import { formatVariantScore, formatVariantState } from '../shared/summary/format-variant.ts';
+import { formatAp } from '../shared/summary/format-score.ts';
+import { formatVariantState } from '../shared/summary/format-variant.ts';
 import type { EarlyStopRule, SweepReport } from '../../configs/schema/index.ts';
 import { escapeMarkdown, tabulate } from '../report/components/markdown-table.ts';
 import { type Markup, markup } from '../report/components/markup.ts';
@@ -61,7 +62,7 @@ const listRows = ({ variants, winner }: SweepReport): string[][] =>
   variants.map((one) => [
     one.variant === winner ? `${one.variant} (best)` : one.variant,
     one.changes,
-    ...[formatVariantScore(one.result?.bboxAP), formatVariantScore(one.result?.segmAP), formatVariantState(one)],
+    ...[formatAp(one.result?.bboxAP), formatAp(one.result?.segmAP), formatVariantState(one)],
   ]);
 
 const listNotes = ({ verdict, notCompared, earlyStop }: SweepReport): string[] => [

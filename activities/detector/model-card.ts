@@ -1,5 +1,5 @@
 import { apKinds, apRows, formatApRow } from '../shared/summary/coco-rows.ts';
-import { checkpointPosition } from '../shared/run/checkpoint-position.ts';
+import { checkpointPosition } from '../shared/summary/checkpoint-name.ts';
 import { formatPlural } from '../shared/summary/format-time.ts';
 import { formatScore } from '../shared/summary/format-score.ts';
 import { escapeMarkdown, tabulate } from '../report/components/markdown-table.ts';
@@ -78,7 +78,7 @@ function formatEpochs(plan: RunPlan, { checkpoint }: EvalMetrics): string {
   const planned = `${formatPlural(plan.epochs, 'epoch')} planned`;
   return position === undefined
     ? planned
-    : `weights after ${formatPlural(position.epoch, 'epoch')} (step ${position.step}); ${planned}`;
+    : `weights after ${formatPlural(position.epoch, 'epoch')} (step ${position.iteration}); ${planned}`;
 }
 
 const usage = `In the folder that contains \`detector/\`, with MMDetection 3 (\`onedl-mmdetection\`) installed:

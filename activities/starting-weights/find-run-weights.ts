@@ -9,7 +9,7 @@ import { ignoreMissing } from '../shared/files/ignore-missing.ts';
 import { readJson } from '../shared/files/json-file.ts';
 import type { ArtifactStore } from '../shared/store/artifact-store.ts';
 import { readReport } from './read-report.ts';
-import { formatPoints } from '../shared/summary/format-score.ts';
+import { formatAp } from '../shared/summary/format-score.ts';
 import { weightsNotFound, type TrainedWeights, type WeightsContext, type WeightsSearch } from './weights-search.ts';
 import { explainUnfinishedRun } from '../shared/run/unfinished-run.ts';
 import { evaluationRun } from '../../configs/names.ts';
@@ -40,7 +40,7 @@ export async function findRunWeights(
 /** Returns origin and classes of the tested checkpoint. */
 export function describe({ report, analysis }: { report: Report; analysis: Analysis | undefined }) {
   const { bbox, segm, checkpoint } = report.metrics;
-  const [box, mask] = [bbox.AP, segm.AP].map((score) => (score === null ? '–' : formatPoints(score)));
+  const [box, mask] = [bbox.AP, segm.AP].map((score) => formatAp(score));
   return {
     origin: `best checkpoint ${checkpoint} of run ${report.runId}, which its final test measured: box AP ${box ?? '–'}, mask AP ${mask ?? '–'}`,
     classes: analysis?.classes.map((one) => one.name) ?? null,

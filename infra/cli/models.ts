@@ -9,7 +9,7 @@ import { withScratchFolder } from '../../activities/shared/files/scratch-folder.
 import { exportVersion } from '../../activities/registry/export-version.ts';
 import { changeRegistry, previousChampion, readRegistry } from '../../activities/registry/registry-state.ts';
 import { fetchVersionFiles, listModels, listVersions, readVersion } from '../../activities/registry/versions.ts';
-import { formatPoints } from '../../activities/shared/summary/format-score.ts';
+import { formatAp } from '../../activities/shared/summary/format-score.ts';
 import { homeFolders } from '../../configs/paths.ts';
 import type { ModelVersion } from '../../configs/schema/index.ts';
 import { formatInstant } from '../../activities/shared/summary/format-time.ts';
@@ -53,7 +53,7 @@ async function listVersionsOf({ store, read }: Registry, name: string): Promise<
   for (const id of await listVersions(store, name)) {
     const { createdAt, bbox, segm, recipe } = await read(name, id);
     const mark = id === champion ? 'champion ' : id === candidate ? 'candidate' : '         ';
-    const scores = [bbox, segm].map(({ AP }) => (AP === null ? '–' : formatPoints(AP))).join(' / ');
+    const scores = [bbox, segm].map(({ AP }) => formatAp(AP)).join(' / ');
     console.log(`${mark}  ${id}  ${formatInstant(createdAt)}  box / mask AP ${scores}  ${recipe.name}`);
   }
 }

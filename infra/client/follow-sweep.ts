@@ -1,5 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { formatVariantScore, formatVariantState } from '../../activities/shared/summary/format-variant.ts';
+import { formatAp } from '../../activities/shared/summary/format-score.ts';
+import { formatVariantState } from '../../activities/shared/summary/format-variant.ts';
 import { statusQueryName } from '../../configs/names.ts';
 import { SweepStatus, type SweepResult, type VariantStatus } from '../../configs/schema/index.ts';
 import type { compareRecipes } from '../../workflows/index.ts';
@@ -44,7 +45,7 @@ export const formatSweepStatus = ({ name, stage, variants, verdict, report }: Sw
 function formatVariant(status: VariantStatus): string {
   const { variant, scores, result } = status;
   const newest = scores.at(-1);
-  const validated = newest === undefined ? '' : `epoch ${newest.epoch} box AP ${formatVariantScore(newest.bboxAP)}  `;
-  const tested = result === null ? '' : `tested: box AP ${formatVariantScore(result.bboxAP)}  `;
+  const validated = newest === undefined ? '' : `epoch ${newest.epoch} box AP ${formatAp(newest.bboxAP)}  `;
+  const tested = result === null ? '' : `tested: box AP ${formatAp(result.bboxAP)}  `;
   return `${variant.padEnd(16)}  ${validated}${tested}${formatVariantState(status)}`;
 }

@@ -7,7 +7,7 @@ import { renderNotFound } from '../../activities/pages/render-not-found.ts';
 import type { ModelReader } from '../../activities/pages/models/read-models.ts';
 import { renderModelList } from '../../activities/pages/models/render-model-list.ts';
 import { renderModel } from '../../activities/pages/models/render-model.ts';
-import { openRegularFile } from '../../activities/shared/files/regular-file.ts';
+import { readRegularFile } from '../../activities/shared/files/regular-file.ts';
 import { renderNavigation } from '../../activities/report/components/navigation.ts';
 import { pagePaths } from '../../configs/names.ts';
 import { homeFolders } from '../../configs/paths.ts';
@@ -97,11 +97,6 @@ const addNavigation = (report: string | Buffer): string =>
 async function readReportFile(home: string, runId: string, name: string): Promise<Document | undefined> {
   const type = reportFiles.get(name);
   if (type === undefined) return undefined;
-  const file = await openRegularFile(homeFolders(home).runs, `${runId}/report/${name}`);
-  if (file === undefined) return undefined;
-  try {
-    return { type, isPage: type === html, body: await file.readFile() };
-  } finally {
-    await file.close();
-  }
+  const body = await readRegularFile(homeFolders(home).runs, `${runId}/report/${name}`, (file) => file.readFile());
+  return body && { type, isPage: type === html, body };
 }

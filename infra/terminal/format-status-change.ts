@@ -1,4 +1,4 @@
-import { formatPoints } from '../../activities/shared/summary/format-score.ts';
+import { formatAp } from '../../activities/shared/summary/format-score.ts';
 import type { RunStatus } from '../../configs/schema/index.ts';
 import { color } from './color.ts';
 
@@ -35,5 +35,3 @@ export function formatStatusChange(before: RunStatus | undefined, now: RunStatus
   }
   return lines;
 }
-
-const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));

@@ -13,32 +13,23 @@ const visibleLength = (text: string): number => stripVTControlCharacters(text).l
 /** Formats a text with its label, wrapped so that each line fits below the first. */
 export function labelLines(name: string, text: string, width = terminalWidth()): string[] {
   const start = indent.length + labelWidth;
-  const lines = text.split('\n').flatMap((line) => wrapWords(line, width - start));
+  // A longer word, such as a path, keeps its own line.
+  const lines = text.split('\n').flatMap((line) => fillLines(line.split(' '), ' ', width - start));
   return lines.map((line, index) => `${indent}${(index === 0 ? name : '').padEnd(labelWidth)}${line}`);
 }
 
 /** Joins parts by two spaces, as many on a line as fit. */
-export function joinParts(parts: readonly string[], width = terminalWidth()): string[] {
-  const room = width - indent.length - labelWidth;
+export const joinParts = (parts: readonly string[], width = terminalWidth()): string[] =>
+  fillLines(parts, '  ', width - indent.length - labelWidth);
+
+/** Joins parts, as many on a line as fit. */
+function fillLines(parts: readonly string[], separator: string, width: number): string[] {
   const lines: string[] = [];
   for (const part of parts) {
     const last = lines.at(-1);
-    if (last !== undefined && visibleLength(last) + 2 + visibleLength(part) < room)
-      lines[lines.length - 1] = `${last}  ${part}`;
+    const longer = `${last ?? ''}${separator}${part}`;
+    if (last !== undefined && visibleLength(longer) < width) lines[lines.length - 1] = longer;
     else lines.push(part);
-  }
-  return lines;
-}
-
-/** Splits a line between words. A longer word, such as a path, keeps its own line. */
-function wrapWords(text: string, width: number): string[] {
-  if (visibleLength(text) < width) return [text];
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last !== undefined && visibleLength(last) + 1 + visibleLength(word) < width)
-      lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
   }
   return lines;
 }

@@ -1,4 +1,5 @@
-import { formatVariantScore, formatVariantState } from '../../activities/shared/summary/format-variant.ts';
+import { formatAp } from '../../activities/shared/summary/format-score.ts';
+import { formatVariantState } from '../../activities/shared/summary/format-variant.ts';
 import type { SweepStatus, VariantStatus } from '../../configs/schema/index.ts';
 import { escapeCell } from '../support/escape-cell.ts';
 
@@ -18,7 +19,7 @@ export function renderSweepDetails({ name, stage, variants, verdict, report }: S
 function renderRow(status: VariantStatus): string {
   const { variant, runId, scores, result } = status;
   const newest = scores.at(-1);
-  const cells = [variant, runId, String(newest?.epoch ?? '–'), formatVariantScore(newest?.bboxAP)];
-  const tested = [formatVariantScore(result?.bboxAP), formatVariantScore(result?.segmAP)];
+  const cells = [variant, runId, String(newest?.epoch ?? '–'), formatAp(newest?.bboxAP)];
+  const tested = [formatAp(result?.bboxAP), formatAp(result?.segmAP)];
   return `| ${[...cells, ...tested, escapeCell(formatVariantState(status))].join(' | ')} |`;
 }

@@ -1,4 +1,4 @@
-import { formatVariantScore } from '../../activities/shared/summary/format-variant.ts';
+import { formatAp } from '../../activities/shared/summary/format-score.ts';
 import type { Attempt, ReportRef, RunInput } from '../../configs/schema/index.ts';
 
 /** Formats a run input as one line. */
@@ -8,7 +8,7 @@ export const formatRunInput = ({ recipe, epochs, dataset, gpus, batchPerGpu }: R
 /** Formats the result of a run for a notification. */
 export const formatReport = ({ bbox, segm, verdict, crashes, uri }: ReportRef): string =>
   [
-    `Box AP ${formatVariantScore(bbox.AP)}, mask AP ${formatVariantScore(segm.AP)}.`,
+    `Box AP ${formatAp(bbox.AP)}, mask AP ${formatAp(segm.AP)}.`,
     verdict,
     `Crashes survived: ${crashes}.`,
     `Report: ${uri}`,

@@ -1,9 +1,7 @@
-import { formatPoints } from '../../shared/summary/format-score.ts';
+import { formatAp } from '../../shared/summary/format-score.ts';
 import type { ModelVersion, RegistryChange } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../../report/components/markup.ts';
 import type { Readable } from './read-models.ts';
-
-export const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));
 
 /** Renders two cells with box and mask AP. */
 export function renderScores(version: Readable<ModelVersion> | null): Markup {

@@ -1,3 +1,4 @@
+import { formatAp } from '../../shared/summary/format-score.ts';
 import { pagePaths } from '../../../configs/names.ts';
 import { formatBytes } from '../../shared/summary/format-bytes.ts';
 import type { RegistryState } from '../../../configs/schema/index.ts';
@@ -10,7 +11,7 @@ import { renderNavigation } from '../../report/components/navigation.ts';
 import type { Section } from '../../report/components/section.ts';
 import { renderVerdicts } from './render-verdicts.ts';
 import type { VersionDetails, ModelDetails } from './read-models.ts';
-import { actionNames, renderVersionId, renderScores, formatAp, verdictAnchor } from './model-parts.ts';
+import { actionNames, renderVersionId, renderScores, verdictAnchor } from './model-parts.ts';
 
 /** Limits the size of the page; state.json contains all changes. */
 const maxChanges = 200;

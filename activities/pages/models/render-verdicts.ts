@@ -1,9 +1,10 @@
+import { formatAp } from '../../shared/summary/format-score.ts';
 import type { GateVerdict } from '../../../configs/schema/index.ts';
 import { formatPlural } from '../../shared/summary/format-time.ts';
 import { markup, type Markup } from '../../report/components/markup.ts';
 import type { Section } from '../../report/components/section.ts';
 import type { ModelDetails, VerdictDetails } from './read-models.ts';
-import { formatAp, verdictAnchor } from './model-parts.ts';
+import { verdictAnchor } from './model-parts.ts';
 
 /** Renders the gate verdicts that the history cites as evidence, rule by rule. */
 export const renderVerdicts = ({ verdicts, state }: ModelDetails): Section => {

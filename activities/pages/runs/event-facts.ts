@@ -1,6 +1,7 @@
 import type { Progress, TrainerEvent } from '../../../configs/schema/index.ts';
 import { filterLineage } from '../../shared/run/lineage.ts';
 import { applyEvent, initialState } from '../../shared/run/run-state.ts';
+import { trainedShare } from '../../shared/summary/epoch-progress.ts';
 import { plannedEpochs, type RunSnapshot } from './run-snapshot.ts';
 
 /** What the events of a run say. Null is unknown. */
@@ -26,11 +27,10 @@ export function summarizeEvents(snapshot: RunSnapshot, events: readonly TrainerE
   const epochs = plannedEpochs(snapshot, start);
   const kept = filterLineage(events);
   const { progress } = kept.reduce(applyEvent, initialState(0, epochs, 0));
-  const iterations = epochs * (start?.iterationsPerEpoch ?? 0);
   const boundary = events.findLast(({ type }) => type === 'started' || type === 'ended');
   return {
     progress,
-    share: iterations === 0 ? null : Math.min(1, progress.iteration / iterations),
+    share: start === undefined ? null : trainedShare(progress),
     validations: kept.flatMap((event) =>
       event.type === 'validation' ? [{ epoch: event.epoch, boxAP: event.bbox.AP }] : [],
     ),

@@ -11,7 +11,7 @@ import {
   type RunPlan,
 } from '../../../configs/schema/index.ts';
 import { readTail } from '../../shared/files/log-tail.ts';
-import { openRegularFile } from '../../shared/files/regular-file.ts';
+import { readRegularFile } from '../../shared/files/regular-file.ts';
 import { findNewestLog } from '../../shared/run/run-logs.ts';
 import { RunRecord, toNullable } from '../../shared/run/run-record.ts';
 import { areSameMarks, readFileMark } from '../../shared/files/file-mark.ts';
@@ -145,14 +145,9 @@ class TrackedRun {
   }
 
   private async readLogEnd(path: string): Promise<LogEnd | null> {
-    const inRuns = relative(homeFolders(this.home).runs, path);
-    const file = await openRegularFile(homeFolders(this.home).runs, inRuns);
-    if (file === undefined) return null;
-    try {
-      return { path: relative(this.folder.root, path), lines: (await readTail(file, log.bytes)).slice(-log.lines) };
-    } finally {
-      await file.close();
-    }
+    const { runs } = homeFolders(this.home);
+    const lines = await readRegularFile(runs, relative(runs, path), (file) => readTail(file, log.bytes));
+    return lines === undefined ? null : { path: relative(this.folder.root, path), lines: lines.slice(-log.lines) };
   }
 }
 

@@ -1,5 +1,5 @@
 import { formatBytes } from '../../shared/summary/format-bytes.ts';
-import { formatPoints } from '../../shared/summary/format-score.ts';
+import { formatAp } from '../../shared/summary/format-score.ts';
 import { formatCount, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 import { renderTimeline } from '../../report/sections/history-section.ts';
 import { renderCurveFigures } from '../../report/sections/curves-section.ts';
@@ -140,8 +140,6 @@ const isTrained = (stage: RunStage): boolean => stage === 'trained' || stage ===
 
 const formatRate = (lr: number | null): string =>
   lr === null ? 'learning rate –' : `learning rate ${formatNumber(lr)}`;
-
-const formatAp = (score: number | null): string => (score === null ? '–' : formatPoints(score));
 
 const formatLeft = ({ stage, progress: { etaSeconds } }: LiveRun): string =>
   stage !== 'training' || etaSeconds === null ? 'unknown' : formatDuration(etaSeconds);

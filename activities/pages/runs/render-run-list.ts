@@ -5,7 +5,7 @@ import { markup, type Markup } from '../../report/components/markup.ts';
 import { renderPage } from '../../report/components/page.ts';
 import { drawBar } from '../../report/components/share-bar.ts';
 import { roundHours } from '../../report/sections/cost.ts';
-import { formatPoints } from '../../shared/summary/format-score.ts';
+import { formatAp } from '../../shared/summary/format-score.ts';
 import { formatAge, formatDuration, formatInstant, formatPlural } from '../../shared/summary/format-time.ts';
 import type { RunRow } from './run-index.ts';
 import { runListScript } from './run-list-script.ts';
@@ -84,7 +84,7 @@ function renderEpochs({ progress, share }: RunRow): Markup | string {
 }
 
 const renderScore = ({ boxAP, validations }: RunRow): Markup =>
-  markup`<span>${boxAP === null ? '–' : formatPoints(boxAP)}</span>${drawSparkline(validations)}`;
+  markup`<span>${formatAp(boxAP)}</span>${drawSparkline(validations)}`;
 
 const formatHours = ({ deviceHours, device }: RunRow): string => {
   if (deviceHours === null) return '–';

@@ -8,7 +8,7 @@ import {
   type RunFailure,
 } from '../../../configs/schema/index.ts';
 import { homeFolders, runFolder, type JobFolder, type RunFolder } from '../../../configs/paths.ts';
-import { openRegularFile } from '../../shared/files/regular-file.ts';
+import { readRegularFile } from '../../shared/files/regular-file.ts';
 import { readJson } from '../../shared/files/json-file.ts';
 import { readFailure } from '../../shared/run/failure-file.ts';
 import { leaderJob } from '../../shared/trainer/host-topology.ts';
@@ -89,13 +89,10 @@ export const plannedEpochs = ({ plan, requestedEpochs }: RunSnapshot, start: { e
 const beginningBytes = 2048;
 
 async function readReportDate(home: string, runId: string): Promise<number | null> {
-  const file = await openRegularFile(homeFolders(home).runs, `${runId}/report/report.json`);
-  if (file === undefined) return null;
-  try {
+  const beginning = await readRegularFile(homeFolders(home).runs, `${runId}/report/report.json`, async (file) => {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(beginningBytes), 0, beginningBytes, 0);
-    const [, createdAt] = /"createdAt":\s*([\d.]+)/.exec(buffer.toString('utf8', 0, bytesRead)) ?? [];
-    return createdAt === undefined ? null : Number(createdAt);
-  } finally {
-    await file.close();
-  }
+    return buffer.toString('utf8', 0, bytesRead);
+  });
+  const [, createdAt] = /"createdAt":\s*([\d.]+)/.exec(beginning ?? '') ?? [];
+  return createdAt === undefined ? null : Number(createdAt);
 }

@@ -1,6 +1,7 @@
 import { maximum, minimum } from '../../report/components/axis.ts';
 import { downsample } from '../../report/components/downsample.ts';
 import { markup, type Markup } from '../../report/components/markup.ts';
+import { roundCoordinate } from '../../report/components/round-coordinate.ts';
 import { formatPoints } from '../../shared/summary/format-score.ts';
 
 const size = { width: 72, height: 22, margin: 3 };
@@ -27,4 +28,4 @@ export function drawSparkline(validations: readonly Validation[]): Markup | stri
 }
 
 const scaleTo = (low: number, high: number, from: number, to: number) => (value: number) =>
-  Math.round(10 * (from + ((to - from) * (value - low)) / (high - low || 1))) / 10;
+  roundCoordinate(from + ((to - from) * (value - low)) / (high - low || 1));

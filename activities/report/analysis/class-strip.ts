@@ -1,8 +1,9 @@
 /** Small charts for one row of the table of classes. */
-import { formatPoints, formatScore } from '../../shared/summary/format-score.ts';
+import { formatAp, formatPoints, formatScore } from '../../shared/summary/format-score.ts';
 import type { ClassAnalysis } from '../../../configs/schema/index.ts';
 import { downsample } from '../components/downsample.ts';
 import { type Markup, markup } from '../components/markup.ts';
+import { roundCoordinate as round } from '../components/round-coordinate.ts';
 
 const strip = { width: 160, height: 20 };
 const lanes = [
@@ -26,7 +27,7 @@ const formatScores = (one: ClassAnalysis): string =>
     .map(({ kind, name }) => {
       const { AP, interval } = one[kind];
       const around = interval ? ` (95 %: ${formatPoints(interval[0])}–${formatPoints(interval[1])})` : '';
-      return `${name} AP ${AP === null ? '–' : formatPoints(AP)}${around}`;
+      return `${name} AP ${formatAp(AP)}${around}`;
     })
     .join(', ');
 
@@ -59,4 +60,3 @@ function traceCurve(curve: readonly number[]): string {
 }
 
 const toX = (score: number): number => round(score * strip.width);
-const round = (value: number): number => Math.round(value * 10) / 10;

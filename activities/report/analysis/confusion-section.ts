@@ -1,5 +1,6 @@
 import type { Analysis, ConfusionCells } from '../../../configs/schema/index.ts';
 import { formatCount } from '../../shared/summary/format-time.ts';
+import { sum } from '../components/axis.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import type { Section } from '../components/section.ts';
 
@@ -123,7 +124,6 @@ function renderRow(row: readonly number[], actual: number, names: readonly strin
 `;
 }
 
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 const formatShare = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 /** Style of the matrix: blue for correct cells, orange for errors, darker for a larger share of the row. */

@@ -1,10 +1,10 @@
 import type { Analysis, SplitDistribution } from '../../../configs/schema/index.ts';
 import { formatCount, formatPlural } from '../../shared/summary/format-time.ts';
+import { maximum, sum } from '../components/axis.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import type { Section } from '../components/section.ts';
-import { type BarPart, drawBar, drawBarKey } from '../components/share-bar.ts';
+import { drawBar, drawBarKey, listSizeParts, objectSizes as sizes } from '../components/share-bar.ts';
 
-const sizes = ['small', 'medium', 'large'] as const;
 const maxRows = 200;
 
 /** Renders how objects are distributed over classes and sizes; undefined for older analyses. */
@@ -50,34 +50,28 @@ const rankByObjects = (classes: number, objects: readonly number[]): number[] =>
 
 function renderSplit(name: string, { images, emptyImages, objects, sizes: bySize }: SplitDistribution): Markup {
   const total = sum(objects);
-  const parts = sizes.map((size): BarPart => ({
-    kind: `size-${size}`,
-    value: bySize[size],
-    label: `${size}: ${formatCount(bySize[size])}`,
-  }));
   return markup`
 <tr><th scope="row"><b>${name}</b></th><td class="number">${formatCount(images)}</td><td class="number">${formatCount(emptyImages)}</td><td class="number">${formatCount(total)}</td>${sizes.map(
     (size) => markup`<td class="number">${total > 0 ? `${((100 * bySize[size]) / total).toFixed(1)} %` : '–'}</td>`,
-  )}<td class="wide">${drawBar(`${name} objects by size`, parts, total)}</td></tr>`;
+  )}<td class="wide">${drawBar(`${name} objects by size`, listSizeParts(bySize), total)}</td></tr>`;
 }
 
 function renderClasses(names: readonly string[], train: SplitDistribution | null, val: SplitDistribution): Markup {
-  const splits = [...(train === null ? [] : [['Train', train] as const]), ['Val', val] as const];
+  const splits = [...(train === null ? [] : [['Train', train] as const]), ['Val', val] as const].map(
+    ([title, { objects }]) => ({ title, objects, most: maximum(objects) }),
+  );
   const order = rankByObjects(names.length, (train ?? val).objects).slice(0, maxRows);
   return markup`
 <div class="scroll tall" role="region" aria-label="Objects by class" tabindex="0"><table class="plain classes sortable"><thead><tr><th scope="col" data-sort="text">Class</th>${splits.map(
-    ([title], index) =>
+    ({ title }, index) =>
       markup`<th scope="col" class="number" data-sort="number"${index === 0 ? markup` aria-sort="descending"` : ''}>${title} objects</th><th scope="col"><span class="unseen">${title} as a bar</span></th>`,
   )}</tr></thead>
 <tbody>${order.map(
     (index) => markup`
-<tr><th scope="row">${names[index] ?? ''}</th>${splits.map(([title, { objects }]) => {
+<tr><th scope="row">${names[index] ?? ''}</th>${splits.map(({ title, objects, most }) => {
       const count = objects[index] ?? 0;
-      const most = objects.reduce((a, b) => Math.max(a, b), 0);
       const label = `${title}: ${formatPlural(count, 'object')}`;
       return markup`<td class="number" data-value="${count}">${formatCount(count)}</td><td class="wide">${drawBar(label, [{ kind: 'size-small', value: count, label }], most)}</td>`;
     })}</tr>`,
   )}</tbody></table></div>`;
 }
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);

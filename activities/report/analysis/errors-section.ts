@@ -2,10 +2,9 @@ import { apKinds } from '../../shared/summary/coco-rows.ts';
 import { type Analysis, type ErrorAnalysis, type ErrorKind, errorKinds } from '../../../configs/schema/index.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import type { Section } from '../components/section.ts';
-import { type BarPart, drawBar, drawBarKey } from '../components/share-bar.ts';
+import { drawBar, drawBarKey, listSizeParts, objectSizes as sizes } from '../components/share-bar.ts';
 import { formatCount } from '../../shared/summary/format-time.ts';
 
-const sizes = ['small', 'medium', 'large'] as const;
 type BySize = ErrorAnalysis['found'];
 
 const meanings: Record<ErrorKind, string> = {
@@ -24,10 +23,10 @@ export const renderErrors = ({ errors, scoreThreshold }: Analysis): Section => (
   body: markup`<p>${formatErrors(errors.bbox)}</p>
 <p class="legend">${sizes.map((size) => drawBarKey(`size-${size}`, size))}</p>
 ${apKinds.map(
-  ({ key, title }) => markup`<h3>${title === 'Box' ? 'Boxes' : 'Masks'}</h3>
-<div class="scroll" role="region" aria-label="Errors of ${key === 'bbox' ? 'boxes' : 'masks'}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Error</th><th scope="col" class="number">AP50 lost</th><th scope="col" class="number">Count</th><th scope="col">By size</th></tr></thead>
+  ({ key, plural }) => markup`<h3>${plural}</h3>
+<div class="scroll" role="region" aria-label="Errors of ${plural.toLowerCase()}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Error</th><th scope="col" class="number">AP50 lost</th><th scope="col" class="number">Count</th><th scope="col">By size</th></tr></thead>
 <tbody>${rankErrors(errors[key]).map((kind) => renderErrorKind(kind, errors[key]))}</tbody></table></div>
-${renderFoundObjects(errors[key], key === 'bbox' ? 'boxes' : 'masks')}`,
+${renderFoundObjects(errors[key], plural.toLowerCase())}`,
 )}
 <p class="note">Error kinds follow TIDE (arXiv 2008.08115) at IoU 0.5. AP50 lost is the gain in AP50, over all detections, if only errors of this kind were fixed. Counts include detections with a score of at least ${scoreThreshold}. Sizes follow COCO: small up to 32 × 32 pixels, medium up to 96 × 96.</p>`,
 });
@@ -56,15 +55,8 @@ function renderErrorKind(kind: ErrorKind, { kinds }: ErrorAnalysis): Markup {
   const most = Math.max(1, ...errorKinds.map((one) => sumSizes(kinds[one].count)));
   const name = `${kind}: ${sizes.map((size) => `${formatCount(count[size])} ${size}`).join(', ')}`;
   return markup`
-<tr><th scope="row"><b>${kind}</b> <span>${meanings[kind]}</span></th><td class="number">${formatLoss(ap50Lost)}</td><td class="number">${formatCount(sumSizes(count))}</td><td class="wide">${drawBar(name, listParts(count, kind), most)}</td></tr>`;
+<tr><th scope="row"><b>${kind}</b> <span>${meanings[kind]}</span></th><td class="number">${formatLoss(ap50Lost)}</td><td class="number">${formatCount(sumSizes(count))}</td><td class="wide">${drawBar(name, listSizeParts(count, kind), most)}</td></tr>`;
 }
-
-const listParts = (count: BySize, what: string): BarPart[] =>
-  sizes.map((size) => ({
-    kind: `size-${size}`,
-    value: count[size],
-    label: `${what}, ${size}: ${formatCount(count[size])}`,
-  }));
 
 const renderFoundObjects = ({ objects, found }: ErrorAnalysis, what: string): Markup =>
   markup`<div class="scroll" role="region" aria-label="Objects found by size, ${what}" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Objects found</th><th scope="col" class="number">Share</th><th scope="col" class="number">Total</th><th scope="col"><span class="unseen">Share as a bar</span></th></tr></thead>

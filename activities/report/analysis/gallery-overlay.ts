@@ -45,7 +45,7 @@ export function drawOverlay({ picture, truth, predictions }: GalleryImage): Mark
   )}</svg>`;
 }
 
-/** Formats what a reader sees on hover: `dog 0.91: wrong class, is a cat, IoU 0.82`. */
+/** Formats what a reader sees on hover: `dog 0.91: wrong class, the object is cat, IoU 0.82`. */
 const formatPrediction = ({ class: name, score, outcome, iou, trueClass }: Prediction): string =>
   [
     `${name} ${score.toFixed(2)}: ${judgmentNames[outcome]}`,

@@ -1,5 +1,7 @@
 /** Places the labels of boxes on a picture so that they do not cover each other. */
 
+import { roundCoordinate as round } from '../components/round-coordinate.ts';
+
 /** x, y, width, height in pixels of the picture. */
 type Box = readonly [number, number, number, number];
 
@@ -25,7 +27,7 @@ export interface Picture {
 
 /** Size of the letters as a share of the picture's width: 10 pixels in a gallery with three columns. */
 const relativeSize = 0.034;
-export const fontSizeOf = ({ width }: Picture): number => Math.round(width * relativeSize * 10) / 10;
+export const fontSizeOf = ({ width }: Picture): number => round(width * relativeSize);
 
 /** Boxes with a shorter long side are covered by their label, which they therefore show on hover only. */
 const leastSide = 0.9;
@@ -79,5 +81,3 @@ export const shorten = (text: string, most: number): string => {
   const letters = Array.from(text);
   return letters.length <= most ? text : `${letters.slice(0, most - 1).join('')}…`;
 };
-
-const round = (value: number): number => Math.round(value * 10) / 10;

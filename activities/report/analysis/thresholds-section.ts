@@ -29,7 +29,7 @@ export function renderThresholds({ thresholds, classes }: Analysis): Section | u
     id: 'thresholds',
     title: 'Score thresholds',
     body: markup`<p>${formatSuggestion(thresholds.bbox)}</p>
-<div class="pair">${apKinds.map(({ key }) => renderFigure(chartThresholds(key, thresholds[key])))}</div>
+<div class="pair">${apKinds.map(({ key, plural }) => renderFigure(chartThresholds(key, plural, thresholds[key])))}</div>
 ${ranked.length === 0 ? '' : renderTable(ranked.slice(0, maxRows))}
 <p class="note">At IoU 0.5. Curves are means over classes with ground truth; precision counts as 1 where nothing is predicted. The suggested threshold has the highest F1; it is chosen on these test images, so expect slightly less on others. Lowest F1 first.${ranked.length > maxRows ? ` The page shows ${maxRows} classes; analysis.json lists all.` : ''}${known.length < classes.length ? ' Classes without ground truth or without a correct prediction are omitted.' : ''}</p>`,
   };
@@ -42,9 +42,9 @@ export function formatSuggestion(thresholds: OverallThresholds | null): string {
   return `Suggested score threshold for boxes: ${best.score.toFixed(2)}. It gives the highest mean F1, ${best.f1.toFixed(3)}, with precision ${best.precision.toFixed(3)} and recall ${best.recall.toFixed(3)}.`;
 }
 
-const chartThresholds = (kind: 'bbox' | 'segm', thresholds: OverallThresholds | null): Chart => ({
+const chartThresholds = (kind: 'bbox' | 'segm', title: string, thresholds: OverallThresholds | null): Chart => ({
   id: `thresholds-${kind}`,
-  title: kind === 'bbox' ? 'Boxes' : 'Masks',
+  title,
   description: kind === 'bbox' ? formatSuggestion(thresholds) : 'The same curves for masks.',
   xLabel: 'score threshold',
   yLabel: 'mean over classes',

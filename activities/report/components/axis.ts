@@ -46,6 +46,7 @@ export const spansDecades = (values: readonly number[]): boolean =>
 // Not Math.min(...values): a long run exceeds the maximum number of arguments.
 export const minimum = (values: readonly number[]): number => values.reduce((a, b) => Math.min(a, b), Infinity);
 export const maximum = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b), -Infinity);
+export const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 function widen(values: readonly number[]): readonly [number, number] {
   if (values.length === 0) return [0, 1];

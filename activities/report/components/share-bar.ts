@@ -1,4 +1,6 @@
+import { formatCount } from '../../shared/summary/format-time.ts';
 import { type Markup, markup } from './markup.ts';
+import { roundCoordinate as round } from './round-coordinate.ts';
 
 /** Part of a bar. `kind` is the CSS class of its color, `label` is shown on hover. */
 export interface BarPart {
@@ -23,8 +25,17 @@ export function drawBar(name: string, parts: readonly BarPart[], total: number):
   return markup`<svg class="bar" viewBox="0 0 ${size.width} ${size.height}" preserveAspectRatio="none" role="img" aria-label="${name}"><rect class="ground" x="0" y="0" width="${size.width}" height="${size.height}"/>${drawn}</svg>`;
 }
 
+/** COCO's sizes of objects. */
+export const objectSizes = ['small', 'medium', 'large'] as const;
+
+/** Lists the parts of a bar by size of the objects. */
+export const listSizeParts = (counts: Record<(typeof objectSizes)[number], number>, what?: string): BarPart[] =>
+  objectSizes.map((one) => ({
+    kind: `size-${one}`,
+    value: counts[one],
+    label: `${what === undefined ? '' : `${what}, `}${one}: ${formatCount(counts[one])}`,
+  }));
+
 /** Draws a colored square with its name. */
 export const drawBarKey = (kind: string, name: string): Markup =>
   markup`<span class="key"><svg class="square" viewBox="0 0 12 12" aria-hidden="true"><rect class="${kind}" x="1" y="1" width="10" height="10"/></svg>${name}</span> `;
-
-const round = (value: number): number => Math.round(value * 10) / 10;

@@ -2,6 +2,7 @@ import { type Axis, linearAxis, logAxis, tightAxis } from './axis.ts';
 import { type CurvePoint, downsample } from './downsample.ts';
 import { type Markup, markup } from './markup.ts';
 import { formatNumber } from './format-number.ts';
+import { roundCoordinate as round } from './round-coordinate.ts';
 
 interface Series {
   readonly name: string;
@@ -181,5 +182,3 @@ function drawReadings(chart: Chart, series: readonly Series[], { left, right, to
       markup`<path d="M${round(toX(x))} ${edges.top}V${edges.bottom}"><title>${`${chart.xLabel} ${formatNumber(x)}: ${values.join(', ')}`}</title></path>`,
   )}</g>`;
 }
-
-const round = (value: number): number => Math.round(value * 10) / 10;

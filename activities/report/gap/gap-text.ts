@@ -1,5 +1,5 @@
 /** Formats a diagnosis, with the same wording in HTML and Markdown. */
-import { formatDifference, formatPoints, pointsAbove } from '../../shared/summary/format-score.ts';
+import { formatAp, formatDifference, pointsAbove } from '../../shared/summary/format-score.ts';
 import type { EvalMetrics, KnownEffect, ReferenceResult } from '../../../configs/schema/index.ts';
 import type { GapDiagnosis } from './diagnose-gap.ts';
 
@@ -44,7 +44,7 @@ export function formatEffect({ basis, cost }: KnownEffect): string {
 }
 
 const formatScores = ({ bbox, segm }: ReferenceResult): string =>
-  [bbox.AP, segm.AP].map((score) => (score == null ? '–' : formatPoints(score))).join(' / ');
+  [bbox.AP, segm.AP].map((score) => formatAp(score)).join(' / ');
 
 const formatRange = ([low, high]: readonly [number, number]): string =>
   low === high ? high.toFixed(1) : `${low.toFixed(1)} to ${high.toFixed(1)}`;

@@ -1,4 +1,4 @@
-import { checkpointPosition } from '../../shared/run/checkpoint-position.ts';
+import { checkpointPosition } from '../../shared/summary/checkpoint-name.ts';
 import type { Report } from '../../../configs/schema/index.ts';
 
 interface BestEpoch {

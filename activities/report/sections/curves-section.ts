@@ -3,7 +3,7 @@ import { maximum, minimum, spansDecades } from '../components/axis.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import type { CurvePoint } from '../components/downsample.ts';
 import { movingMean } from '../components/moving-mean.ts';
-import { checkpointPosition } from '../../shared/run/checkpoint-position.ts';
+import { checkpointPosition } from '../../shared/summary/checkpoint-name.ts';
 import { findBestEpoch, findTestedEpoch } from './best-epoch.ts';
 import { renderLossParts } from './loss-parts.ts';
 import { formatNumber } from '../components/format-number.ts';
@@ -41,7 +41,7 @@ const chartLoss = ({ curves, timeline, metrics }: Curves): Chart => {
   return {
     ...chart,
     series: chart.series.map((one) => ({ ...one, smooth: smoothCurve(one.points) })),
-    marks: [...chart.marks, ...(tested === undefined ? [] : [markTested(tested.step, metrics)])],
+    marks: [...chart.marks, ...(tested === undefined ? [] : [markTested(tested.iteration, metrics)])],
   };
 };
 

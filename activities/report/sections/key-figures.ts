@@ -1,4 +1,4 @@
-import { formatPoints } from '../../shared/summary/format-score.ts';
+import { formatAp, formatPoints } from '../../shared/summary/format-score.ts';
 import type { Analysis, Report } from '../../../configs/schema/index.ts';
 import { rankClasses } from '../analysis/classes-section.ts';
 import { computeCost, roundHours } from './cost.ts';
@@ -73,5 +73,5 @@ export const speedFigure = (imagesPerSecond: number, mfu: number | null): KeyFig
 
 function apFigure(name: string, score: number | null, interval: readonly [number, number] | null): KeyFigure {
   const more = interval ? `95 %: ${formatPoints(interval[0])}–${formatPoints(interval[1])}` : 'points';
-  return { name, value: score === null ? '–' : formatPoints(score), more: score === null ? 'no ground truth' : more };
+  return { name, value: formatAp(score), more: score === null ? 'no ground truth' : more };
 }

@@ -18,8 +18,8 @@ export function renderResults(report: Report, bootstrap: Bootstrap): Section {
     id: 'results',
     title: 'Results',
     body: markup`<div class="pair">${apKinds.map(
-      ({ key, title }) => markup`<div><h3>${title === 'Box' ? 'Boxes' : 'Masks'}</h3>
-<div class="scroll" role="region" aria-label="Average precision and recall of ${title === 'Box' ? 'boxes' : 'masks'}" tabindex="0"><table class="results">
+      ({ key, plural }) => markup`<div><h3>${plural}</h3>
+<div class="scroll" role="region" aria-label="Average precision and recall of ${plural.toLowerCase()}" tabindex="0"><table class="results">
 <thead>${renderGroups(columns)}<tr><th scope="col"><span class="unseen">Measure</span></th><th scope="col" class="number ours">This run</th>${columns.map(({ label }) => markup`<th scope="col" class="number">${label}</th>`)}</tr></thead>
 <tbody>${apRows.map((row) => renderRow(row, report, { columns, bootstrap, kind: key }))}</tbody></table></div></div>`,
     )}</div>

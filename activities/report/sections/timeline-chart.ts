@@ -3,6 +3,7 @@ import { maximum } from '../components/axis.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import { outcomeNames, findStart, eventNames } from './run-facts.ts';
 import { formatDuration, formatElapsed, formatPlural } from '../../shared/summary/format-time.ts';
+import { roundCoordinate as round } from '../components/round-coordinate.ts';
 
 const width = 720;
 const lane = { left: 6, right: 714, top: 22, bottom: 48, axis: 60 };
@@ -90,5 +91,3 @@ function formatTick(seconds: number): string {
   });
   return parts.slice(0, 2).join(' ');
 }
-
-const round = (value: number): number => Math.round(value * 10) / 10;

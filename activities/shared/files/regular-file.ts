@@ -4,10 +4,23 @@ import { systemErrorCode } from '../errors/coded-error.ts';
 import { ignoreMissing } from './ignore-missing.ts';
 
 /**
- * Opens a file below a folder that untrusted readers may see. The folder may be a link, for example to a larger disk.
+ * Reads a file below a folder that untrusted readers may see. The folder may be a link, for example to a larger disk.
  * @returns undefined if the file is missing, is no regular file, or if it or a folder on the way to it is a link.
  */
-export async function openRegularFile(folder: string, path: string): Promise<FileHandle | undefined> {
+export async function readRegularFile<T>(
+  folder: string,
+  path: string,
+  read: (file: FileHandle) => T | Promise<T>,
+): Promise<T | undefined> {
+  const file = await openRegularFile(folder, path);
+  try {
+    return file && (await read(file));
+  } finally {
+    await file?.close();
+  }
+}
+
+async function openRegularFile(folder: string, path: string): Promise<FileHandle | undefined> {
   try {
     if ((await realpath(`${folder}/${path}`)) !== `${await realpath(folder)}/${path}`) return undefined;
     const file = await open(
@@ -23,10 +36,8 @@ export async function openRegularFile(folder: string, path: string): Promise<Fil
   }
 }
 
-/** Returns whether `openRegularFile` opens a file; undefined if it is missing. */
+/** Returns whether `readRegularFile` would read a file; undefined if it is missing. */
 export async function isRegularFile(folder: string, path: string): Promise<boolean | undefined> {
-  const file = await openRegularFile(folder, path);
-  await file?.close();
-  if (file !== undefined) return true;
+  if ((await readRegularFile(folder, path, () => true)) === true) return true;
   return (await ignoreMissing(lstat(`${folder}/${path}`))) === undefined ? undefined : false;
 }

@@ -30,8 +30,8 @@ export const apRows: readonly ApRow[] = [
 
 /** Box and mask metrics, in print order. */
 export const apKinds = [
-  { key: 'bbox', title: 'Box' },
-  { key: 'segm', title: 'Mask' },
+  { key: 'bbox', title: 'Box', plural: 'Boxes' },
+  { key: 'segm', title: 'Mask', plural: 'Masks' },
 ] as const;
 
 /** Formats a row as pycocotools does: `@[ IoU=0.50:0.95 | area=all | maxDets=100 ]`. */

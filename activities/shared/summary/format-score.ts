@@ -15,6 +15,9 @@ export const formatScore = (score: Score): string =>
 /** Formats a score as points, as papers do: `50.8`. */
 export const formatPoints = (score: number): string => (roundToThousandths(score) / 10).toFixed(1);
 
+/** Formats AP as points; a dash without one. */
+export const formatAp = (score: Score): string => (score == null ? '–' : formatPoints(score));
+
 /** Returns by how many points (hundredths) the first score exceeds the second, after both are rounded for print. */
 export const pointsAbove = (ours: Score, theirs: Score): number | undefined =>
   ours == null || theirs == null ? undefined : (roundToThousandths(ours) - roundToThousandths(theirs)) / 10;

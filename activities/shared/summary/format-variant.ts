@@ -1,4 +1,3 @@
-import { formatPoints } from './format-score.ts';
 import { headline } from './run-failure.ts';
 import type { SweepChange, VariantStatus } from '../../../configs/schema/index.ts';
 
@@ -27,6 +26,3 @@ function flatten(value: object, path: string): string[] {
     return [`${path}${key} ${typeof part === 'string' ? part : JSON.stringify(part)}`];
   });
 }
-
-export const formatVariantScore = (score: number | null | undefined): string =>
-  score == null ? '–' : formatPoints(score);

@@ -8,7 +8,6 @@ equal it on a CPU. Their trainings alternate in one process for some rounds, on 
 
 import argparse
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from everswin_trainer.benchmark.gpu_check_summary import STAGE, Variant, answer,
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.model.recipe import fingerprint, load_recipe
 from everswin_trainer.system.atomic_file import parse_object, read_json, write_json
+from everswin_trainer.system.process_tree import unwind_on_sigterm
 
 PROVED = ("fewerSyncs", "sdpaAttention", "fusedAdamW", "channelsLast")
 # Switches that change the process, in which all variants are measured.
@@ -69,8 +69,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> int:
     """Writes the answer and returns 0. Returns 2 if this machine lacks the GPUs, and 1 if the stock variant fails."""
     started = time.monotonic()
-    # By default, SIGTERM would end this process alone and leave the ranks on the GPUs.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # Called without the command line, as from a bundle, SIGTERM would leave the ranks on the GPUs.
+    unwind_on_sigterm()
     arguments = parse(argv)
     if problem := find_problem(arguments):
         print(problem, file=sys.stderr)

@@ -29,6 +29,11 @@ def die_with_parent(parent: int, number: signal.Signals) -> None:
         os._exit(128 + number)
 
 
+def unwind_on_sigterm() -> None:
+    """Makes SIGTERM unwind the stack. By default, it ends this process alone: children and partial files remain."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 def end_with_worker() -> None:
     """Makes a short command, which names its worker in the environment, end when the worker ends or cancels it.
 
@@ -36,7 +41,7 @@ def end_with_worker() -> None:
     """
     worker = os.environ.pop(WORKER_ENV, None)
     if worker is not None:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        unwind_on_sigterm()
         die_with_parent(int(worker), signal.SIGTERM)
 
 
