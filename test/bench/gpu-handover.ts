@@ -14,6 +14,7 @@ import { createFakeGpus } from '../helpers/fake-gpus.ts';
 import { clientOf, mockEnvironment } from '../helpers/mock-environment.ts';
 import { createMiniRun, miniControl, miniPlan, type MiniRun } from '../helpers/mini-run.ts';
 import { until } from '../helpers/until.ts';
+import { killAll } from '../helpers/kill-all.ts';
 
 const { values } = parseArgs({ options: { repeats: { type: 'string', default: '20' } } });
 
@@ -21,7 +22,7 @@ const { values } = parseArgs({ options: { repeats: { type: 'string', default: '2
 const outcomes: Record<string, (holder: MiniRun) => Promise<number>> = {
   'kill -9 of all': async ({ folder }) => {
     const pid = (await findLiveJob(folder.train))?.owner.pid ?? -1;
-    for (const one of [pid, ...(await listDescendants(pid))]) process.kill(one, 'SIGKILL');
+    killAll([pid, ...(await listDescendants(pid))]);
     return Date.now() / 1000;
   },
   'kill -9 of the supervisor': async ({ folder }) => {

@@ -21,6 +21,7 @@ import type { WorkerName } from './fault-plan.ts';
 import { mountSmallDisk, unmountAll, type EndFault } from './lasting-faults.ts';
 import { findMarked } from './processes.ts';
 import type { Subject } from './subject.ts';
+import { killAll } from '../helpers/kill-all.ts';
 
 export type StackProcess = 'temporal-server' | 'control-worker' | 'gpu-worker';
 
@@ -111,7 +112,7 @@ export async function startChaosStack(subject: Subject, disk: 'shared' | 'small'
       const [server, ...workers] = processes;
       await Promise.all(workers.map((one) => one.stop()));
       await server?.stop();
-      for (const { pid } of findMarked('EVERSWIN_CHAOS_DIR', chaosDir)) process.kill(pid, 'SIGKILL');
+      killAll(findMarked('EVERSWIN_CHAOS_DIR', chaosDir).map(({ pid }) => pid));
       for (const proxy of Object.values(proxies)) await proxy.close();
       await files.close();
       await unmountAll(home, keepHome);

@@ -15,6 +15,7 @@ import { createNamespace, prepareNamespace } from '../../workers/prepare-namespa
 import { hashFile, readManifests } from '../chaos/job-record.ts';
 import { findMarked } from '../chaos/processes.ts';
 import { miniFreeze } from '../chaos/subject-mini.ts';
+import { killAll } from '../helpers/kill-all.ts';
 import { fakeTrainerPath, pinnedTemporal, projectHome, projectRoot, python } from '../helpers/project.ts';
 import '../helpers/quiet-runtime.ts';
 import { miniPlan } from '../helpers/mini-run.ts';
@@ -35,7 +36,7 @@ beforeAll(async () => {
   await copyFile(inject('workflowBundlePath'), `${home}/workflows.js`);
 });
 afterAll(async () => {
-  for (const { pid } of findMarked('EVERSWIN_CHAOS_DIR', `${home}/chaos`)) process.kill(pid, 'SIGKILL');
+  killAll(findMarked('EVERSWIN_CHAOS_DIR', `${home}/chaos`).map(({ pid }) => pid));
   await rm(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 });
 

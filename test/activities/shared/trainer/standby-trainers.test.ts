@@ -7,6 +7,7 @@ import { jobFolder, type JobFolder } from '../../../../configs/paths.ts';
 import { findMarked } from '../../../chaos/processes.ts';
 import { projectRoot, python } from '../../../helpers/project.ts';
 import { until } from '../../../helpers/until.ts';
+import { killAll } from '../../../helpers/kill-all.ts';
 
 const request = { argv: ['--job-dir', 'x'], env: { A: 'b' } };
 const marker = 'EVERSWIN_STANDBY_TEST';
@@ -20,7 +21,7 @@ beforeEach(async () => {
 afterEach(async () => {
   vi.restoreAllMocks();
   standbys.end(job);
-  for (const { pid } of processes()) process.kill(pid, 'SIGKILL');
+  killAll(processes().map(({ pid }) => pid));
   await rm(job.dir, { recursive: true });
 });
 
