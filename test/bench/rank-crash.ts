@@ -51,6 +51,18 @@ const secondsToLive = 300;
 const idleMs = 1_000;
 const mebibyte = 1024;
 
+type Moment = Exclude<keyof Sample, 'contender' | 'repeat' | 'load' | 'stepsLost'>;
+
+/** Parts of a recovery. */
+const parts: [name: string, from: Moment, to: Moment][] = [
+  ['kill to the end of the supervisor', 'killedAt', 'endedAt'],
+  ['to the next supervisor', 'endedAt', 'supervisedAt'],
+  ['to the first heartbeat of the rank', 'supervisedAt', 'rankAt'],
+  ['to the start of training', 'rankAt', 'startedAt'],
+  ['to the first step', 'startedAt', 'firstStepAt'],
+  ['kill to the first step', 'killedAt', 'firstStepAt'],
+];
+
 const bench = readArguments(10);
 const environment = await readEnvironment(bench, 'rank-crash.ts');
 const home = await mkdtemp(`${tmpdir()}/everswin-rank-crash-`);
@@ -138,23 +150,12 @@ function changedAt(path: string): number {
   return (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? NaN) / 1000;
 }
 
-const readStepSeconds = ({ dir }: JobFolder): number[] =>
-  readEvents(dir).flatMap((event) => {
+function readStepSeconds({ dir }: JobFolder): number[] {
+  return readEvents(dir).flatMap((event) => {
     const step = Step.safeParse(event);
     return event.type === 'step' && step.success ? [step.data.stepSeconds] : [];
   });
-
-type Moment = Exclude<keyof Sample, 'contender' | 'repeat' | 'load' | 'stepsLost'>;
-
-/** Parts of a recovery. */
-const parts: [name: string, from: Moment, to: Moment][] = [
-  ['kill to the end of the supervisor', 'killedAt', 'endedAt'],
-  ['to the next supervisor', 'endedAt', 'supervisedAt'],
-  ['to the first heartbeat of the rank', 'supervisedAt', 'rankAt'],
-  ['to the start of training', 'rankAt', 'startedAt'],
-  ['to the first step', 'startedAt', 'firstStepAt'],
-  ['kill to the first step', 'killedAt', 'firstStepAt'],
-];
+}
 
 function summarizeContender(name: string, stepSeconds: number): Figure[] {
   const own = samples.filter(({ contender }) => contender === name);
