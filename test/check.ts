@@ -13,8 +13,8 @@ const checks: [name: string, command: string, argv: string[]][] = [
   ['phrases', 'node', ['test/spelling/check-phrases.ts']],
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ['trainer versions', `${trainerEnv}/python`, ['trainer/versions.py']],
-  ['Python lint', ruff, ['check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
-  ['Python format', ruff, ['format', '--check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet']],
+  ['Python lint', ruff, ['check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet', 'test']],
+  ['Python format', ruff, ['format', '--check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet', 'test']],
 ];
 
 const failed: string[] = [];

@@ -3,8 +3,8 @@
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/fewer_syncs.py --seed 1 --repeats 30
 
 The model is that of the demo's recipe, with images of the demo's size and of COCO's. Each pair of steps has the same
-weights, images and random numbers, and its losses must be equal. On a CPU nothing waits for a GPU, so this measures the CPU
-time of the work that the switch saves, not the waits.
+weights, images and random numbers, and its losses must be equal. On a CPU nothing waits for a GPU, so this measures the
+CPU time of the work that the switch saves, not the waits.
 """
 
 import os

@@ -3,8 +3,8 @@
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/image_sizes.py --sizes meta.json --seed 1
 
 `--sizes` holds the widths and heights of COCO's images, `{"train2017": [[id, width, height], ...]}`: meta.json of the
-synthetic COCO. The pipeline is that of the blog and the paper. It also runs the real transforms on images without content,
-to compare their sizes with the predicted ones.
+synthetic COCO. The pipeline is that of the blog and the paper. It also runs the real transforms on images without
+content, to compare their sizes with the predicted ones.
 """
 
 import os

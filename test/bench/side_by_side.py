@@ -5,8 +5,8 @@
 Both run under torchrun with one rank and two loader workers, one after the other, in an order that alternates.
 MMDetection gets no launcher, which would require a GPU. SIGTERM, as a preempted machine sends it, ends them in the
 middle of an epoch, and the same command with `--resume` continues. everswin runs with the switch whose results are the
-same bits (`fewerSyncs`). By default, they train the demo on its own data. `--recipe`, `--prepared` (by prepare-dataset) and
-`--files` (the same images as files) select another training; its weights are random.
+same bits (`fewerSyncs`). By default, they train the demo on its own data. `--recipe`, `--prepared` (by prepare-dataset)
+and `--files` (the same images as files) select another training; its weights are random.
 """
 
 import argparse
@@ -32,7 +32,6 @@ from stock_hook import STEP_TIMES_FILE
 sys.path.append(str(ROOT / "trainer/tests"))
 
 from conftest import read_events
-
 from everswin_trainer.job.folder import Attempt, Job
 from everswin_trainer.job.speed import SWITCHES
 from everswin_trainer.model.recipe import fingerprint, load_recipe
