@@ -4,6 +4,7 @@ import { projectFile } from '../../workers/env.ts';
 import { contract, toJsonSchema } from './contract.ts';
 import { fillFieldTables } from './field-tables.ts';
 import { fillMetricTables } from './metric-tables.ts';
+import { fillRecipeTable } from './recipe-table.ts';
 import { fillVariableTable } from './variable-table.ts';
 import { fillInputTables, inputs, toInputSchema } from './input-schemas.ts';
 
@@ -12,6 +13,7 @@ const contractPage = projectFile('docs/reference/trainer-contract.md');
 export const inputSchemaFolder = projectFile('configs/schema');
 const monitoringPage = projectFile('docs/reference/metrics.md');
 const environmentPage = projectFile('docs/reference/environment.md');
+const recipesPage = projectFile('docs/reference/recipes.md');
 const inputPage = projectFile('docs/reference/run-file.md');
 /** Options of .prettierrc; prettier finds none for a text without a file. */
 const style = { printWidth: 120, singleQuote: true };
@@ -24,6 +26,7 @@ export async function generateContract(): Promise<Map<string, string>> {
   files.set(contractPage, await formatPage(fillFieldTables(await readFile(contractPage, 'utf8'))));
   files.set(monitoringPage, await formatPage(fillMetricTables(await readFile(monitoringPage, 'utf8'))));
   files.set(environmentPage, await formatPage(fillVariableTable(await readFile(environmentPage, 'utf8'))));
+  files.set(recipesPage, await formatPage(fillRecipeTable(await readFile(recipesPage, 'utf8'))));
   return files;
 }
 

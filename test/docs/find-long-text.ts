@@ -4,7 +4,7 @@
 const handwritten = (page: string): string =>
   page
     .replace(/^ *```[\s\S]*?^ *```$/gm, '\n')
-    .replace(/<!-- (?:fields|metrics|variables): [\s\S]*?<!-- end -->/g, '\n')
+    .replace(/<!-- (?:fields|metrics|recipes|variables): [\s\S]*?<!-- end -->/g, '\n')
     .replace(/<!--[\s\S]*?-->/g, '');
 
 /** Returns a text as readers see it: links by their text, a code span as one word. */
