@@ -47,6 +47,8 @@ export const runFolder = (home: string, runId: string) => {
     /** Rendezvous of all hosts; its schema is Rendezvous of configs/schema. */
     rendezvous: `${root}/train/rendezvous.json`,
     test: jobFolder(`${root}/test`),
+    /** Newest reading of the GPUs while they train: GpuHealth. */
+    gpus: `${root}/train/gpus.json`,
     /** Changes in the health of the GPUs: one GpuHealthChange per line. */
     gpuHealth: `${root}/train/gpu-health.jsonl`,
     metrics: `${root}/test/metrics.json`,

@@ -12,6 +12,7 @@ import type {
   TrainerEvent,
   TrainerExit,
 } from '../../configs/schema/index.ts';
+import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 import { signalWorkflow } from '../shared/temporal/signal-workflow.ts';
 import { listGpuProblems, listUsable, readGpuHealth } from '../shared/trainer/gpu-health.ts';
 import { hostTopology } from '../shared/trainer/host-topology.ts';
@@ -143,6 +144,7 @@ export class GpuWatch {
         const startedAt = performance.now();
         const health = await this.#read(signal, leased, healthSeconds);
         if (health === undefined) return;
+        await this.#publish(health, leased);
         if (performance.now() - startedAt >= healthSeconds * 1000) continue;
         // A reading ends early without a GPU to watch, and after an error, which may be the first of many.
         const isIdle = leased.length === 0 || health.problem !== null;
@@ -151,6 +153,15 @@ export class GpuWatch {
     } catch (error) {
       if (!signal.aborted) log.warn('the health of the GPUs is no longer watched', { error });
     }
+  }
+
+  /** Writes the GPUs of the run for its page. */
+  async #publish(health: GpuHealth, leased: readonly string[]): Promise<void> {
+    const path = runFolder(this.#dependencies.home, this.#request.plan.runId).gpus;
+    const own = { ...health, gpus: health.gpus.filter(({ uuid }) => leased.includes(uuid)) };
+    await writeFileAtomic(path, JSON.stringify(own)).catch((error: unknown) => {
+      log.warn(`could not write ${path}`, { error });
+    });
   }
 
   async #read(signal: AbortSignal, watched: readonly string[] = [], watchSeconds = 0): Promise<GpuHealth | undefined> {

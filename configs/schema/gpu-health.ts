@@ -39,6 +39,10 @@ export const GpuHealth = z.object({
         facts: z
           .looseObject({
             bus: z.string().nullish().describe('PCI bus ID.'),
+            utilization: z
+              .int()
+              .nullish()
+              .describe('Share of the last second or less in which the GPU worked, in percent, as in nvidia-smi.'),
             temperature: z.int().nullish().describe('Degrees Celsius.'),
             slowdowns: z.array(z.string()).optional().describe('Reasons for which the driver lowers the clocks.'),
             volatileEcc: ecc('since the driver was loaded').optional(),

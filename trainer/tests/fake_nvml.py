@@ -16,6 +16,7 @@ def healthy(index: int, **changes: Any) -> dict[str, Any]:
         "uuid": uuid(index),
         "name": "Test GPU",
         "bus": f"00000000:{0x41 + index:02X}:00.0",
+        "utilization": 97,
         "temperature": 61,
         "slowdownAt": 90,
         "reasons": 0x04,

@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { homeFolders, runFolder, type RunFolder } from '../../../configs/paths.ts';
 import {
+  GpuHealth,
   GpuHealthChange,
   Incident,
   type FileMark,
@@ -16,6 +17,7 @@ import { findNewestLog } from '../../shared/run/run-logs.ts';
 import { RunRecord, toNullable } from '../../shared/run/run-record.ts';
 import { areSameMarks, readFileMark } from '../../shared/files/file-mark.ts';
 import { ignoreMissing } from '../../shared/files/ignore-missing.ts';
+import { readJson } from '../../shared/files/json-file.ts';
 import { readJsonLines } from '../../shared/files/json-lines.ts';
 import { chooseSamples, type CurvePoint } from '../../report/components/downsample.ts';
 import { collectCurves } from '../../report/sections/timeline.ts';
@@ -42,6 +44,8 @@ export interface LiveRun extends RunState, Pick<Report, 'runId' | 'curves' | 'ti
   readonly speed: readonly CurvePoint[];
   /** Peak memory of the first rank's GPU, in MiB; null on a CPU and before the first step. */
   readonly memoryMb: number | null;
+  /** GPUs of the current training, as read at most a few minutes ago; null if there is none. */
+  readonly gpus: GpuHealth | null;
   /** End of the log that the run wrote last; null if there is none. */
   readonly log: LogEnd | null;
 }
@@ -137,6 +141,7 @@ class TrackedRun {
       iterations: start === undefined ? null : epochs * start.iterationsPerEpoch,
       speed: collectSpeed(record),
       memoryMb: events.findLast((event) => event.type === 'step')?.memoryMb ?? null,
+      gpus: (await readJson(folder.gpus, GpuHealth)) ?? null,
       savedAt: events.findLast((event) => event.type === 'checkpoint')?.t ?? null,
       curves: collectCurves(record),
       timeline: buildLiveTimeline(record, incidents, gpuChanges),

@@ -13,6 +13,7 @@ import { renderPage } from '../../report/components/page.ts';
 import { renderSection, type Section } from '../../report/components/section.ts';
 import type { LiveRun } from './live-run.ts';
 import { renderFailure } from './render-failure.ts';
+import { renderGpus } from './render-gpus.ts';
 import { liveScript } from './live-script.ts';
 import { liveStyle } from './live-style.ts';
 import { stageNames, type RunStage } from './run-state.ts';
@@ -77,6 +78,7 @@ ${timeline.length === 0 ? '' : markup`<h3>Timeline</h3>\n${renderTimeline(timeli
 }
 
 const renderCharts = (live: LiveRun): Markup => markup`${renderFigures(listFigures(live))}
+${live.gpus !== null && live.stage === 'training' ? renderGpus(live.gpus) : ''}
 ${renderCurveFigures(live)}
 ${live.speed.some(({ y }) => y !== null) ? renderFigure(chartSpeed(live)) : ''}`;
 

@@ -14,6 +14,7 @@ import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.
 import { taskQueues, updateNames } from '../../../configs/names.ts';
 import { runFolder, type RunFolder } from '../../../configs/paths.ts';
 import {
+  GpuHealth,
   GpuHealthChange,
   RecoveryPolicy,
   RunStatus,
@@ -167,6 +168,7 @@ test('a run continues on two of four GPUs when one is lost, and returns to all a
 
     const told = notified.filter(({ event, name }) => event === 'gpu-health' && name === input.name);
     expect(told.map(({ text }) => text)).toEqual([expect.stringContaining(`${third} unusable: `)]);
+    await until(async () => (await readJson(folder.gpus, GpuHealth))?.gpus.length === last.gpus.length || undefined);
     const changes = await readJsonLines(folder.gpuHealth, GpuHealthChange);
     expect(changes[0]?.problems.map(({ uuid }) => uuid)).toEqual([third]);
     await handle.cancel();

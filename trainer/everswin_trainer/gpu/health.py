@@ -151,12 +151,17 @@ def _read(nvml: Any, index: int, foreign_mib: int) -> Health:
         gpu.name = nvml_text(_query(nvml, nvml.nvmlDeviceGetName, handle))
         bus = _query(nvml, nvml.nvmlDeviceGetPciInfo, handle)
         gpu.facts["bus"] = nvml_text(bus.busId) if bus else None
-        for part in (_read_heat, _read_memory, _read_memory_errors, _read_link):
+        for part in (_read_utilization, _read_heat, _read_memory, _read_memory_errors, _read_link):
             part(nvml, handle, gpu)
         _read_processes(nvml, handle, gpu, foreign_mib)
     except GpuLost as lost:
         gpu.find("lost", UNUSABLE, f"the GPU does not answer: {lost}", REPLACE)
     return gpu
+
+
+def _read_utilization(nvml: Any, handle: Any, gpu: Health) -> None:
+    rates = _query(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    gpu.facts["utilization"] = rates and rates.gpu
 
 
 def _read_heat(nvml: Any, handle: Any, gpu: Health) -> None:

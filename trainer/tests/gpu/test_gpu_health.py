@@ -54,7 +54,8 @@ def test_a_healthy_gpu_has_facts_and_no_findings(nvml: FakeNvml) -> None:
         (uuid(1), "Old GPU", "ok"),
     ]
     facts = health["gpus"][0]["facts"]
-    assert (facts["temperature"], facts["volatileEcc"], facts["remappedRows"]) == (
+    assert (facts["utilization"], facts["temperature"], facts["volatileEcc"], facts["remappedRows"]) == (
+        97,
         61,
         {"corrected": 3, "uncorrected": 0},
         2,

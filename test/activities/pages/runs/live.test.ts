@@ -103,6 +103,25 @@ describe('createLiveRunReader', () => {
     expect(await speed()).toBeUndefined();
   });
 
+  test('shows what the GPUs do while they train', async () => {
+    const bytes = { usedBytes: 18 * 2 ** 30, totalBytes: 24 * 2 ** 30 };
+    const gpu = { index: 0, name: 'Test GPU', heldBy: null, findings: [], verdict: 'ok' };
+    const gpus = [
+      { ...gpu, uuid: 'GPU-0', facts: { utilization: 97, temperature: 61, memory: bytes } },
+      { ...gpu, uuid: 'GPU-1', index: 1, facts: { utilization: null } },
+    ];
+    await writeFile(folder.gpus, JSON.stringify({ v: 1, at: 1000, problem: null, gpus, waiting: [] }));
+    const rows = async () => {
+      const page = renderLiveFragment((await gather()) ?? expect.fail('no run'));
+      const [, body = ''] = /aria-label="GPUs".*?<tbody>(.*?)<\/tbody>/s.exec(page) ?? [];
+      return [...body.matchAll(/<tr>(.*?)<\/tr>/gs)].map(([, row = '']) => row.replaceAll(/<[^>]*>/g, '|'));
+    };
+    await write(started(1, 0), step(1, 1));
+    expect(await rows()).toEqual(['|0 |Test GPU|||97 %||18.0 of 24.0 GiB||61 °C||ok|', '|1 |Test GPU|||–||–||–||ok|']);
+    await write({ v: 1, type: 'ended', t: 1002, attempt: 1, reason: 'preempted', epoch: 0, iteration: 1 });
+    expect(await rows()).toEqual([]);
+  });
+
   test('starts over when the progress file is replaced or truncated', async () => {
     await write(started(1, 0), step(1, 1), step(1, 2));
     expect(steps(await gather())).toEqual([1, 2]);
