@@ -57,22 +57,17 @@ export function estimateHostMemory(
   const state = checkpointBytes(parameters, recipe.summary);
   const loaders = gpus * loaderWorkers;
   const validationImages = plan.dataset.val.counts?.images ?? measuredImages;
-  // Each rank reads the checkpoint that it resumes from, and frees it before the loaders and the first save need memory.
-  const later = [
+  const parts = [
+    { label: `${gpus} ranks`, bytes: gpus * mib(measuredMib.rank) },
+    // Without a GPU, weights, gradients and moments are in host memory too.
+    ...(device === 'cpu' ? [{ label: 'their models', bytes: gpus * (state + gradientBytes * parameters) }] : []),
+    { label: 'torchrun, workers and server', bytes: mib(measuredMib.torchrun + measuredMib.services) },
     {
       label: `${loaders} loader processes`,
       bytes: loaders * mib(measuredMib.loader + batchPerGpu * measuredMib.loaderImage),
     },
     { label: 'the copy of a state that is saved', bytes: state },
     { label: 'validation', bytes: (mib(measuredMib.validation) * validationImages) / measuredImages },
-  ];
-  const resume = [{ label: 'a checkpoint that each rank reads', bytes: gpus * state }];
-  const parts = [
-    { label: `${gpus} ranks`, bytes: gpus * mib(measuredMib.rank) },
-    // Without a GPU, weights, gradients and moments are in host memory too.
-    ...(device === 'cpu' ? [{ label: 'their models', bytes: gpus * (state + gradientBytes * parameters) }] : []),
-    { label: 'torchrun, workers and server', bytes: mib(measuredMib.torchrun + measuredMib.services) },
-    ...(sum(resume) > sum(later) ? resume : later),
   ].filter(({ bytes }) => bytes > 0);
   const measuredBytes = sum(parts);
   // A standby trainer has everything imported, as a rank. None is started where memory is short.

@@ -137,13 +137,8 @@ describe('checkMachine compares host memory', () => {
 
   test('with the sum of its parts', () => {
     expect([4, 10, 32].map((gib) => withMemory(gib)?.verdict)).toEqual(['error', 'warning', 'ok']);
-    expect(withMemory(32)?.message).toContain('4 ranks');
+    expect(withMemory(32)?.message).toMatch(/4 ranks.*the copy of a state that is saved/s);
     expect(withMemory(10, { ...plan, gpus: 1 })?.verdict).toBe('ok');
-  });
-
-  test('and counts the checkpoint that each rank reads when it is more than what later steps need', () => {
-    expect(withMemory(32, { ...plan, loaderWorkers: 0 })?.message).toContain('a checkpoint that each rank reads');
-    expect(withMemory(32, { ...plan, gpus: 1 })?.message).toContain('the copy of a state that is saved');
   });
 });
 

@@ -46,6 +46,11 @@ class Checkpoint:
         """Reads the file and returns whether its size and SHA-256 match the manifest."""
         return self.has_expected_size() and hash_file(self.path) == self.sha256
 
+    def require_intact(self) -> None:
+        """Raises ValueError if the file is not the one that its manifest describes."""
+        if not self.is_intact():
+            raise ValueError(f"{self.path} is damaged: its bytes are not those of its manifest")
+
     def has_expected_size(self) -> bool:
         try:
             return self.path.stat().st_size == self.bytes
@@ -117,13 +122,18 @@ def load_manifest(path: Path) -> Checkpoint | None:
 
 def load_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
     """Returns the intact checkpoint at `path`. Raises ValueError with the defect."""
+    checkpoint = find_checkpoint(path, plan_hash)
+    checkpoint.require_intact()
+    return checkpoint
+
+
+def find_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
+    """Returns the checkpoint at `path`, which may be damaged. Raises ValueError unless it belongs to the plan."""
     checkpoint = load_manifest(path.with_suffix(".json"))
     if checkpoint is None:
         raise ValueError(f"{path} has no readable manifest: it does not exist as a checkpoint")
     if checkpoint.plan_hash != plan_hash:
         raise ValueError(f"expected {path} to belong to plan {plan_hash}, got one of plan {checkpoint.plan_hash}")
-    if not checkpoint.is_intact():
-        raise ValueError(f"{path} is damaged: its bytes are not those of its manifest")
     return checkpoint
 
 

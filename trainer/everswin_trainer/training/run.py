@@ -1,5 +1,6 @@
 """Trains on one rank with MMEngine's Runner and our hooks."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +54,17 @@ class Start:
 
 
 def train(context: Context, start: Start, until: int | None) -> tuple[int, int]:
-    """Trains to the end and returns (epochs, iterations). Raises Preempted after a stop or at iteration `until`."""
-    runner = assemble(context, start)
+    """Trains to the end and returns (epochs, iterations).
+
+    Raises Preempted after a stop or at iteration `until`, and ValueError for a damaged checkpoint.
+    """
+    # Hashing a gigabyte takes as long as building the runner, and lets it run.
+    with ThreadPoolExecutor(1) as background:
+        verified = background.submit(start.resume.require_intact) if start.resume else None
+        runner = assemble(context, start)
+    if start.resume and verified:
+        verified.result()
+        runner.resume_state = read(start.resume.path)
     runner.register_hook(CheckpointHook(context, runner.learning_rate_factor, saver(context, runner.cfg), until))
     runner.train()
     dist.destroy_process_group()
@@ -62,7 +72,7 @@ def train(context: Context, start: Start, until: int | None) -> tuple[int, int]:
 
 
 def assemble(context: Context, start: Start) -> EverswinRunner:
-    """Builds a runner with all hooks except CheckpointHook. Joins the process group."""
+    """Builds a runner with all hooks except CheckpointHook. Joins the process group. Reads no checkpoint."""
     # Before the first use of the GPU.
     set_up_cuda(context.plan.speed)
     context.rank.connect()
@@ -90,7 +100,6 @@ def assemble(context: Context, start: Start) -> EverswinRunner:
     runner.learning_rate_factor = control.learning_rate_factor
     runner.base_learning_rate = context.plan.learning_rate or context.recipe.optim_wrapper.optimizer.lr
     if resume:
-        runner.resume_state = read(resume.path)
         runner.resumes_other_plan = resume.plan_hash != context.plan.plan_hash
     return runner
 

@@ -7,6 +7,7 @@ The hooks of a recipe add their state, as in MMEngine. EMAHook swaps the weights
 which all readers test and export, and `ema_state_dict` the weights that training continues with.
 """
 
+import copy
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -99,7 +100,10 @@ def restore(runner: Runner, state: dict[str, Any], learning_rate_factor: float, 
 
 
 def restore_optimizer(wrapper: OptimWrapper, saved: dict[str, Any]) -> None:
-    """Restores the optimizer, also between mixed and full precision. A missing loss scaler starts with defaults."""
+    """Restores the optimizer, also between mixed and full precision. A missing loss scaler starts with defaults.
+
+    Keeps no tensor of `saved`: the file that it is mapped from is deleted during training.
+    """
     if not hasattr(wrapper, "loss_scaler"):
         saved.pop("loss_scaler", None)
     # The fused flag is a setting of this run, not part of the saved state.
@@ -112,6 +116,10 @@ def restore_optimizer(wrapper: OptimWrapper, saved: dict[str, Any]) -> None:
             # The fused kernel needs equal strides, and another plan may have used a different memory layout.
             if value.shape == parameter.shape and value.stride() != parameter.stride():
                 moments[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+            elif value.device.type == "cpu":
+                moments[name] = value.clone()
+    # OptimWrapper keeps this part, which has a tensor, as it was loaded.
+    wrapper.base_param_settings = copy.deepcopy(wrapper.base_param_settings)
 
 
 def is_at_epoch_end(meta: dict[str, Any]) -> bool:
@@ -136,8 +144,11 @@ def size_in_bytes(value: Any) -> int:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Loads tensors to the CPU without running code from the file. Raises torch's error if the file contains code."""
-    return torch.load(path, map_location="cpu", weights_only=True)
+    """Returns a state without running code from the file. Raises torch's error if the file contains code.
+
+    Its tensors are mapped from the file, so that ranks share their memory and copy them once. Copy those to keep.
+    """
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
 
 
 def all_weights(state: dict[str, Any]) -> dict[str, torch.Tensor]:

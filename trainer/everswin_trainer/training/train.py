@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
-from everswin_trainer.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from everswin_trainer.checkpoints.checkpoint import Checkpoint, find_checkpoint
 from everswin_trainer.job.progress import box_average_precision
 from everswin_trainer.system.process_setup import imports_without_gc
 from everswin_trainer.training.context import Context, add_arguments
@@ -31,8 +31,9 @@ def main(argv: list[str]) -> int:
     context = Context.from_arguments(arguments)
     require_ranks(context)
     plan_hash = arguments.resume_plan or context.plan.plan_hash
-    resume = load_checkpoint(arguments.resume.resolve(), plan_hash) if arguments.resume else None
+    resume = find_checkpoint(arguments.resume.resolve(), plan_hash) if arguments.resume else None
     if resume and is_complete(context, resume):
+        resume.require_intact()
         per_epoch, epochs = resume.iteration // resume.epoch, context.control.now().epochs
         context.write_started(resume.position, per_epoch, epochs, resume.path, [os.getpid()], {})
         return context.run(lambda: resume.position)

@@ -1,4 +1,6 @@
+import gc
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +11,11 @@ from everswin_trainer.training.learning_rate import scale_learning_rate
 from everswin_trainer.training.state import (
     Snapshots,
     is_at_epoch_end,
+    read,
     restore_optimizer,
     size_in_bytes,
     weights_are_finite,
+    write,
 )
 
 
@@ -118,6 +122,21 @@ def test_full_precision_resumes_from_mixed_precision() -> None:
     state = mixed.state()
     state["optimizer"]["loss_scaler"] = {"scale": 512.0, "_growth_tracker": 3}
     assert flat(Training().resume(state).train(1)) == flat(mixed.train(1))
+
+
+def test_a_restored_optimizer_keeps_nothing_of_the_file_which_is_deleted_later(tmp_path: Path) -> None:
+    path, trained, resumed = tmp_path / "state.pth", Training(), Training()
+    trained.train(1)
+    with open(path, "wb") as stream:
+        write({"optimizer": trained.wrapper.state_dict()}, stream)
+    state = read(path)
+    assert str(path) in Path("/proc/self/maps").read_text()
+    restore_optimizer(resumed.wrapper, state.pop("optimizer"))
+    gc.collect()
+    assert str(path) not in Path("/proc/self/maps").read_text()
+    for parameter, expected in zip(resumed.model.parameters(), trained.model.parameters(), strict=True):
+        moments, before = (one.wrapper.optimizer.state[key] for one, key in ((resumed, parameter), (trained, expected)))
+        assert all(torch.equal(moments[name], before[name]) for name in ("exp_avg", "exp_avg_sq", "step"))
 
 
 @pytest.mark.parametrize(
