@@ -174,7 +174,7 @@ def load_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {kind: json.loads((folder / f"{kind}.json").read_bytes()) for kind in IOU_TYPES}
 
 
-def make_files(folder: Path, seed: int) -> dict[str, Any]:
+def make_files(folder: Path, seed: int, images: int = IMAGES) -> dict[str, Any]:
     """Writes annotations.json, bbox.json and segm.json in COCO format. Returns a description of them."""
     draw = np.random.default_rng(seed)
     often = 1 / np.arange(1, CLASSES + 1) ** 0.8
@@ -183,14 +183,14 @@ def make_files(folder: Path, seed: int) -> dict[str, Any]:
     classes = [{"id": 1 + number + number // 9, "name": f"class {number}"} for number in range(CLASSES)]
     content: dict[str, Any] = {"images": [], "annotations": [], "categories": classes}
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in IOU_TYPES}
-    for number in range(IMAGES):
+    for number in range(images):
         width, height = SIZES[draw.integers(len(SIZES))]
         image = {"id": 1 + 3 * number, "width": width, "height": height, "file_name": f"{number:012d}.jpg"}
         content["images"].append(image)
-        objects = [_outline(draw, image, 4.1, 1.0) for _ in range(draw.poisson(OBJECTS))]
+        objects = [draw_outline(draw, image, 4.1, 1.0) for _ in range(draw.poisson(OBJECTS))]
         labels = draw.choice(CLASSES, len(objects), p=often).tolist()
         for outline, label in zip(objects, labels, strict=True):
-            one = _annotate(image, outline, draw.random() < 0.012)
+            one = annotate(image, outline, draw.random() < 0.012)
             content["annotations"].append(
                 {"id": 1 + len(content["annotations"]), "category_id": classes[label]["id"], **one}
             )
@@ -207,7 +207,7 @@ def make_files(folder: Path, seed: int) -> dict[str, Any]:
     for kind, results in found.items():
         (folder / f"{kind}.json").write_text(json.dumps(results))
     return {
-        "images": IMAGES,
+        "images": images,
         "objects": len(content["annotations"]),
         "detections": len(found["bbox"]),
         "maskBytes": sum(len(one["segmentation"]["counts"]) for one in found["segm"]) / len(found["segm"]),
@@ -215,7 +215,7 @@ def make_files(folder: Path, seed: int) -> dict[str, Any]:
     }
 
 
-def _outline(draw: np.random.Generator, image: dict[str, Any], log_side: float, spread: float) -> np.ndarray:
+def draw_outline(draw: np.random.Generator, image: dict[str, Any], log_side: float, spread: float) -> np.ndarray:
     """Returns the corners of a random blob in the image, as an array of shape (corners, 2)."""
     side, shape = np.exp(draw.normal(log_side, spread)), np.exp(draw.normal(0, 0.4))
     w, h = min(image["width"] - 2, max(4, side * shape)), min(image["height"] - 2, max(4, side / shape))
@@ -226,7 +226,7 @@ def _outline(draw: np.random.Generator, image: dict[str, Any], log_side: float, 
     return np.stack([x + w / 2 * (1 + radii * np.cos(angles)), y + h / 2 * (1 + radii * np.sin(angles))], axis=1)
 
 
-def _annotate(image: dict[str, Any], outline: np.ndarray, crowd: bool) -> dict[str, Any]:
+def annotate(image: dict[str, Any], outline: np.ndarray, crowd: bool) -> dict[str, Any]:
     polygon = outline.round(2).reshape(-1).tolist()
     [mask] = mask_codec.frPyObjects([polygon], image["height"], image["width"])
     box, area = mask_codec.toBbox(mask).tolist(), float(mask_codec.area(mask))
@@ -253,7 +253,7 @@ def _detect(
             shapes.append((moved + draw.normal(0, 1.5, outline.shape), said, draw.beta(2, 2)))
     while len(shapes) < DETECTIONS:
         label = int(draw.choice(CLASSES, p=often))
-        shapes.append((_outline(draw, image, 3.9, 0.9), label, draw.beta(1, 6)))
+        shapes.append((draw_outline(draw, image, 3.9, 0.9), label, draw.beta(1, 6)))
     return sorted(shapes, key=lambda one: -one[2])[:100]
 
 

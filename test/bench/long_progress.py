@@ -1,4 +1,4 @@
-"""Writes the progress.jsonl of a long training that logs each step: 36 epochs of COCO, four ranks with two images.
+"""Writes the progress.jsonl of a long training: 36 epochs of COCO, four ranks with two images, each step logged.
 
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/long_progress.py FILE [--epochs 36]
 
@@ -21,10 +21,24 @@ PLAN_HASH, SHA256 = "a" * 64, "b" * 64
 
 
 class Writer:
-    def __init__(self, path: Path, epochs: int) -> None:
+    def __init__(
+        self, path: Path, epochs: int, steps_per_epoch: int = STEPS_PER_EPOCH, log_every_steps: int = 1
+    ) -> None:
         self.stream = open(path, "w")  # noqa: SIM115
         self.epochs, self.attempt, self.t = epochs, 0, 1.7e9
+        self.steps_per_epoch, self.log_every_steps = steps_per_epoch, log_every_steps
         self.draw = random.Random(1)
+
+    def write_training(self) -> None:
+        self.start(0)
+        for epoch in range(1, self.epochs + 1):
+            last = epoch * self.steps_per_epoch
+            self.steps(last - self.steps_per_epoch + 1, last)
+            self.validation(epoch)
+            if epoch % 3 == 0 and epoch < self.epochs:
+                self.steps(last + 1, last + min(REPEATED, self.steps_per_epoch // 2))
+                self.start(last)
+        self.stream.close()
 
     def write(self, kind: str, **fields: Any) -> None:
         event = {"v": 1, "type": kind, "t": self.t, "attempt": self.attempt, **fields}
@@ -33,13 +47,13 @@ class Writer:
     def start(self, iteration: int) -> None:
         self.attempt += 1
         self.t += 60
-        resumed_from = f"e{iteration // STEPS_PER_EPOCH:03}-i{iteration:06}.pth" if iteration else None
+        resumed_from = f"e{iteration // self.steps_per_epoch:03}-i{iteration:06}.pth" if iteration else None
         self.write(
             "started",
             fence=self.attempt,
-            epoch=iteration // STEPS_PER_EPOCH,
+            epoch=iteration // self.steps_per_epoch,
             iteration=iteration,
-            iterationsPerEpoch=STEPS_PER_EPOCH,
+            iterationsPerEpoch=self.steps_per_epoch,
             epochs=self.epochs,
             planHash=PLAN_HASH,
             worldSize=4,
@@ -52,25 +66,29 @@ class Writer:
     def steps(self, first: int, last: int) -> None:
         for iteration in range(first, last + 1):
             self.t += STEP_SECONDS
-            losses = {name: self.draw.random() for name in LOSSES}
-            self.write(
-                "step",
-                epoch=(iteration - 1) // STEPS_PER_EPOCH + 1,
-                iteration=iteration,
-                loss=sum(losses.values()),
-                losses=losses,
-                lr=1e-4,
-                stepSeconds=STEP_SECONDS + self.draw.random() / 100,
-                dataSeconds=self.draw.random() / 100,
-                etaSeconds=(self.epochs * STEPS_PER_EPOCH - iteration) * STEP_SECONDS,
-                memoryMb=9000.25,
-            )
-            if iteration % CHECKPOINT_EVERY == 0 or iteration % STEPS_PER_EPOCH == 0:
+            if iteration % self.log_every_steps == 0:
+                self.step(iteration)
+            if iteration % CHECKPOINT_EVERY == 0 or iteration % self.steps_per_epoch == 0:
                 self.checkpoint(iteration)
 
+    def step(self, iteration: int) -> None:
+        losses = {name: self.draw.random() for name in LOSSES}
+        self.write(
+            "step",
+            epoch=(iteration - 1) // self.steps_per_epoch + 1,
+            iteration=iteration,
+            loss=sum(losses.values()),
+            losses=losses,
+            lr=1e-4,
+            stepSeconds=STEP_SECONDS + self.draw.random() / 100,
+            dataSeconds=self.draw.random() / 100,
+            etaSeconds=(self.epochs * self.steps_per_epoch - iteration) * STEP_SECONDS,
+            memoryMb=9000.25,
+        )
+
     def checkpoint(self, iteration: int) -> None:
-        epoch = iteration // STEPS_PER_EPOCH
-        if iteration % STEPS_PER_EPOCH == 0:
+        epoch = iteration // self.steps_per_epoch
+        if iteration % self.steps_per_epoch == 0:
             hashes = {"samples": [SHA256] * 4, "random": [SHA256] * 4, "weights": SHA256, "optimizer": SHA256}
             self.write("epoch", epoch=epoch, iteration=iteration, **hashes)
         self.write(
@@ -90,7 +108,7 @@ class Writer:
         self.t += 300
         scores = dict.fromkeys(("AP", "AP50", "AP75", "APs", "APm", "APl"), epoch / 100)
         self.write(
-            "validation", epoch=epoch, iteration=epoch * STEPS_PER_EPOCH, bbox=scores, segm=scores, seconds=300.0
+            "validation", epoch=epoch, iteration=epoch * self.steps_per_epoch, bbox=scores, segm=scores, seconds=300.0
         )
 
 
@@ -99,16 +117,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--epochs", type=int, default=36)
     arguments = parser.parse_args()
-    writer = Writer(arguments.file, arguments.epochs)
-    writer.start(0)
-    for epoch in range(1, arguments.epochs + 1):
-        last = epoch * STEPS_PER_EPOCH
-        writer.steps(last - STEPS_PER_EPOCH + 1, last)
-        writer.validation(epoch)
-        if epoch % 3 == 0 and epoch < arguments.epochs:
-            writer.steps(last + 1, last + REPEATED)
-            writer.start(last)
-    writer.stream.close()
+    Writer(arguments.file, arguments.epochs).write_training()
 
 
 if __name__ == "__main__":

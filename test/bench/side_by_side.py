@@ -4,9 +4,12 @@
 
 Both run under torchrun with one rank and two loader workers, one after the other, in an order that alternates.
 MMDetection gets no launcher, which would require a GPU. SIGTERM, as a preempted machine sends it, ends them in the
-middle of an epoch, and the same command with `--resume` continues. everswin runs with the switch whose results are the
-same bits (`fewerSyncs`). By default, they train the demo on its own data. `--recipe`, `--prepared` (by prepare-dataset)
-and `--files` (the same images as files) select another training; its weights are random.
+middle of an epoch, and the same command with `--resume` continues. The speed of a shared machine changes within
+seconds, so steps are compared in short blocks: both trainings are loaded, and one is frozen while the other steps.
+
+everswin runs with the switch whose results are the same bits (`fewerSyncs`). By default, both train the demo on its own
+data. `--recipe`, `--prepared` (by prepare-dataset) and `--files` (the same images as files) select another training;
+its weights are random.
 """
 
 import argparse
@@ -19,7 +22,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -43,6 +46,8 @@ MARK = "EVERSWIN_SIDE_BY_SIDE"
 POLL_SECONDS = 0.02
 # The first steps allocate memory and start loader workers.
 WARM_UP = 5
+# Steps of a block; the first one after a stop does not count.
+BLOCK = 7
 TIMEOUT_SECONDS = 3600
 
 
@@ -64,7 +69,6 @@ class Measured:
     start_seconds: float = 0
     tree_mib: float = 0
     rank_mib: float = 0
-    step_seconds: list[float] = field(default_factory=list)
     resume_seconds: float = 0
     steps_repeated: int = 0
 
@@ -122,6 +126,7 @@ class Everswin(Contender):
             "speed": {name: name == "fewerSyncs" for name in SWITCHES},
         }
         (folder / "plan.json").write_text(json.dumps(plan))
+        self._read: tuple[int, list[tuple[int, float]]] = (0, [])
 
     def command(self, resume: bool) -> list[str]:
         files = ["--plan", "plan.json", "--recipe", str(self.case.recipe), "--data", str(self.case.prepared)]
@@ -130,8 +135,13 @@ class Everswin(Contender):
         return ["-m", "everswin_trainer", "train", *files, *(["--resume", str(newest)] if newest else [])]
 
     def steps(self) -> list[tuple[int, float]]:
-        events = read_events(self.folder / "progress.jsonl")
-        return [(one["iteration"], one["t"]) for one in events if one["type"] == "step"]
+        path = self.folder / "progress.jsonl"
+        size = path.stat().st_size if path.exists() else 0
+        # Parsing at each poll would take time from the training.
+        if size != self._read[0]:
+            steps = [(one["iteration"], one["t"]) for one in read_events(path) if one["type"] == "step"]
+            self._read = (size, steps)
+        return self._read[1]
 
 
 class Stock(Contender):
@@ -164,12 +174,11 @@ def main() -> None:
             for kind in (Everswin, Stock) if repeat % 2 == 0 else (Stock, Everswin):
                 one = measure(kind(Path(made) / f"{kind.name}-{repeat}", case))
                 raw[kind.name].append(vars(one))
-                step = statistics.median(one.step_seconds)
-                shown = {name: value for name, value in vars(one).items() if name != "step_seconds"}
-                print(f"{kind.name}: step {step:.3f} s, {shown}", flush=True)
-    figures = summarize(raw)
+                print(f"{kind.name}: {vars(one)}", flush=True)
+        blocks = compare_steps([kind(Path(made) / f"{kind.name}-steps", case) for kind in (Everswin, Stock)], arguments)
+    figures = [*summarize(raw), *summarize_steps(blocks)]
     print_figures(figures)
-    keep(arguments.out, {**record, "recipe": case.recipe.stem, "figures": figures, "raw": raw})
+    keep(arguments.out, {**record, "recipe": case.recipe.stem, "figures": figures, "raw": raw, "stepSeconds": blocks})
 
 
 def parse() -> argparse.Namespace:
@@ -177,6 +186,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--recipe", type=Path, default=DEMO)
     parser.add_argument("--prepared", type=Path, help="data set that prepare-dataset wrote")
     parser.add_argument("--files", type=Path, help="its images and annotations as files in COCO's layout")
+    parser.add_argument("--blocks", type=int, default=60, help="pairs of blocks in which steps are compared")
     parser.add_argument("--stop-after", type=int, default=69, help="steps; the demo's epoch has 46")
     return parser.parse_args()
 
@@ -215,8 +225,6 @@ def measure(contender: Contender) -> Measured:
         out.start_seconds = contender.steps()[0][1] - begin
         wait_for_steps(contender, process, contender.case.stop_after)
         out.tree_mib, out.rank_mib = memory(contender.processes())
-        times = [at for _, at in contender.steps()]
-        out.step_seconds = [after - before for before, after in pairwise(times[WARM_UP:])]
         process.send_signal(signal.SIGTERM)
         process.wait(120)
         done = contender.steps()
@@ -230,6 +238,35 @@ def measure(contender: Contender) -> Measured:
         kill_processes(contender.processes())
         process.wait()
     return out
+
+
+def compare_steps(contenders: list[Contender], arguments: argparse.Namespace) -> dict[str, list[float]]:
+    """Returns the median step of each block. Block for block, one contender steps right after the other."""
+    blocks: dict[str, list[float]] = {one.name: [] for one in contenders}
+    running = []
+    try:
+        for contender in contenders:
+            running.append((contender, contender.start(resume=False)))
+            wait_for_steps(*running[-1], WARM_UP)
+            send(contender, signal.SIGSTOP)
+        for block in range(arguments.blocks):
+            for contender, process in running if block % 2 == 0 else reversed(running):
+                before = len(contender.steps())
+                send(contender, signal.SIGCONT)
+                wait_for_steps(contender, process, before + BLOCK)
+                send(contender, signal.SIGSTOP)
+                times = [at for _, at in contender.steps()[before:]]
+                blocks[contender.name].append(statistics.median(end - start for start, end in pairwise(times)))
+    finally:
+        for contender, process in running:
+            kill_processes(contender.processes())
+            process.wait()
+    return blocks
+
+
+def send(contender: Contender, number: signal.Signals) -> None:
+    for pid in contender.processes():
+        os.kill(pid, number)
 
 
 def wait_for_steps(contender: Contender, process: subprocess.Popen[bytes], count: int) -> None:
@@ -248,26 +285,26 @@ def memory(pids: list[int]) -> tuple[float, float]:
 
 
 def summarize(raw: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    ours, stock = (
-        [{**one, "step_seconds": statistics.median(one["step_seconds"])} for one in raw[kind.name]]
-        for kind in (Everswin, Stock)
-    )
     units = {
         "start_seconds": "s",
         "tree_mib": "MiB",
         "rank_mib": "MiB",
-        "step_seconds": "s",
         "resume_seconds": "s",
         "steps_repeated": "steps",
     }
-    figures = []
-    for name, unit in units.items():
-        figures += [
-            figure(f"{kind}: {name}", unit, [one[name] for one in rows])
-            for kind, rows in (("everswin", ours), ("stock", stock))
-        ]
-    ratios = [one["step_seconds"] / other["step_seconds"] for one, other in zip(ours, stock, strict=True)]
-    return [*figures, figure("everswin / stock: median step of each pair", "", ratios, "<= 0.97")]
+    return [
+        figure(f"{kind}: {name}", unit, [one[name] for one in rows])
+        for name, unit in units.items()
+        for kind, rows in raw.items()
+    ]
+
+
+def summarize_steps(blocks: dict[str, list[float]]) -> list[dict[str, Any]]:
+    pairs = zip(blocks[Everswin.name], blocks[Stock.name], strict=True)
+    return [
+        *(figure(f"{name}: median step of a block", "s", steps) for name, steps in blocks.items()),
+        figure("everswin / stock: step", "", [ours / stock for ours, stock in pairs], "<= 0.97"),
+    ]
 
 
 if __name__ == "__main__":
