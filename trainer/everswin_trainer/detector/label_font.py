@@ -1,4 +1,4 @@
-"""Fonts for class names in any script: the one that comes with matplotlib, or one of the system."""
+"""Writes class names in any script, with the font that comes with matplotlib or one of the system."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import matplotlib
 from fontTools.ttLib import TTFont, TTLibError
-from PIL import ImageFont
+from PIL import ImageDraw, ImageFont
 
 DEFAULT = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
+DARK, LIGHT = (20, 20, 20), (255, 255, 255)
+MARGIN = 2
 
 
 def choose_font(names: Iterable[str]) -> Path:
@@ -28,6 +30,25 @@ def choose_font(names: Iterable[str]) -> Path:
 def can_draw(font: Path, text: str) -> bool:
     """Returns whether the font has every character of the text."""
     return _characters(font).issuperset(map(ord, text))
+
+
+def write_label(
+    pen: ImageDraw.ImageDraw,
+    text: str,
+    corner: tuple[float, float],
+    font: ImageFont.FreeTypeFont,
+    color: tuple[int, int, int],
+    width: int,
+) -> None:
+    """Writes a label of a BGR color above the corner of a box, within a picture of this width."""
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+    label_width, label_height = right - left + 2 * MARGIN, bottom - top + 2 * MARGIN
+    x = max(0, min(corner[0], width - label_width))
+    y = max(0, corner[1] - label_height)
+    pen.rectangle((x, y, x + label_width, y + label_height), fill=color[::-1])
+    blue, green, red = color
+    ink = LIGHT if 0.11 * blue + 0.59 * green + 0.3 * red < 100 else DARK
+    pen.text((x + MARGIN - left, y + MARGIN - top), text, font=font, fill=ink)
 
 
 @cache

@@ -8,13 +8,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from everswin_trainer.analysis.drawing import Drawn, color_of, paint, shrink
-from everswin_trainer.detector.label_font import can_draw, load_font
+from everswin_trainer.detector.label_font import can_draw, load_font, write_label
 
 # Enough for a screen. Drawing a hundred masks on a photograph of 50 megapixels would take longer than predicting them.
 LONG_SIDE = 1600
 SHORTEST_LONG_SIDE = 480
 QUALITY = 90
-INK = (20, 20, 20)
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ def draw_predictions(image: np.ndarray, predictions: list[Labeled], font: Path) 
     drawn = Image.fromarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2RGB))
     pen, size = ImageDraw.Draw(drawn), max(11, round(max(width, height) / 55))
     for shape, one in reversed(list(zip(shapes, predictions, strict=True))):
-        _write(pen, shape, one.text, load_font(font, size), width)
+        write_label(pen, one.text, (shape.box[0], shape.box[1]), load_font(font, size), color_of(shape.label), width)
     done, jpeg = cv2.imencode(
         ".jpg", cv2.cvtColor(np.asarray(drawn), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
     )
@@ -47,17 +46,6 @@ def enlarge(picture: np.ndarray) -> np.ndarray:
     """Enlarges a small picture, which labels would cover."""
     scale = SHORTEST_LONG_SIDE / max(picture.shape[:2])
     return picture if scale <= 1 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
-
-
-def _write(pen: ImageDraw.ImageDraw, shape: Drawn, text: str, font: object, width: int) -> None:
-    """Writes a label above the box, or inside it at the top of the picture."""
-    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    margin = 2
-    label_width, label_height = right - left + 2 * margin, bottom - top + 2 * margin
-    x = max(0, min(shape.box[0], width - label_width))
-    y = shape.box[1] - label_height if shape.box[1] >= label_height else max(0, shape.box[1])
-    pen.rectangle((x, y, x + label_width, y + label_height), fill=color_of(shape.label)[::-1])
-    pen.text((x + margin - left, y + margin - top), text, font=font, fill=INK)
 
 
 def label_of(name: str, number: int, score: float, font: Path) -> str:

@@ -6,15 +6,17 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 from pycocotools import mask as coco_mask
 
+from everswin_trainer.detector.label_font import choose_font, load_font, write_label
 from everswin_trainer.importing.image_size import decode
 from everswin_trainer.importing.part import Part
 from everswin_trainer.importing.source import CannotImport
 from everswin_trainer.system.atomic_file import write_atomic
 
-TILE, COLUMNS, GAP, TITLE = 400, 3, 4, 28
-FONT, WHITE, BLACK = cv2.FONT_HERSHEY_SIMPLEX, (255, 255, 255), (20, 20, 20)
+TILE, COLUMNS, GAP, TITLE, LABEL = 400, 3, 4, 28, 13
+FONT, BLACK = cv2.FONT_HERSHEY_SIMPLEX, (20, 20, 20)
 COLORS = ((60, 76, 231), (219, 152, 52), (96, 174, 39), (18, 156, 243), (182, 89, 155), (156, 188, 26))
 
 
@@ -60,26 +62,28 @@ def _draw(part: Part, image: dict[str, Any], objects: list[dict[str, Any]]) -> n
     pixels = cv2.resize(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))
     names = dict(part.classes)
     order = {key: number for number, key in enumerate(names)}
+    labels = []
     for one in objects:
         color = COLORS[order.get(one.get("category_id"), 0) % len(COLORS)]
         _draw_mask(pixels, one.get("segmentation"), scale, color)
         x, y, w, h = (round(float(value) * scale) for value in one["bbox"])
         cv2.rectangle(pixels, (x, y), (x + w, y + h), color, 1)
-        label = str(names.get(one.get("category_id"), "?")).encode("ascii", "replace").decode()
-        _write(pixels, label, (x, y), color)
+        labels.append((str(names.get(one.get("category_id"), "?")), (x, y), color))
+    pixels = _write_labels(pixels, labels, load_font(choose_font(map(str, names.values())), LABEL))
     tile = np.full((TILE, TILE, 3), 255, np.uint8)
     tile[: pixels.shape[0] - GAP, : pixels.shape[1] - GAP] = pixels[:-GAP, :-GAP]
     return tile
 
 
-def _write(pixels: np.ndarray, text: str, corner: tuple[int, int], color: tuple[int, int, int]) -> None:
-    """Writes a name on a box of its color, above the object if there is room, within the image."""
-    (width, height), below = cv2.getTextSize(text, FONT, 0.45, 1)
-    x = max(0, min(corner[0], pixels.shape[1] - GAP - width - 4))
-    y = max(corner[1], height + below + 2)
-    cv2.rectangle(pixels, (x, y - height - below - 2), (x + width + 4, y), color, cv2.FILLED)
-    dark = 0.11 * color[0] + 0.59 * color[1] + 0.3 * color[2] < 140
-    cv2.putText(pixels, text, (x + 2, y - below), FONT, 0.45, WHITE if dark else BLACK, 1, cv2.LINE_AA)
+def _write_labels(
+    pixels: np.ndarray, labels: list[tuple[str, tuple[int, int], tuple[int, int, int]]], font: ImageFont.FreeTypeFont
+) -> np.ndarray:
+    """Returns the image with a label at the corner of each object, in the color of its class."""
+    drawn = Image.fromarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+    pen = ImageDraw.Draw(drawn)
+    for text, corner, color in labels:
+        write_label(pen, text, corner, font, color, pixels.shape[1] - GAP)
+    return cv2.cvtColor(np.asarray(drawn), cv2.COLOR_RGB2BGR)
 
 
 def _draw_mask(pixels: np.ndarray, segmentation: Any, scale: float, color: tuple[int, int, int]) -> None:

@@ -70,6 +70,18 @@ def test_an_export_is_recognized_and_can_be_trained_on(
         _compare_with_drawing(_read(split["annotations"]), name)
 
 
+def test_the_preview_shows_class_names_in_any_script(tmp_path: Path) -> None:
+    def preview(name: str) -> bytes:
+        source = unpack(tmp_path / name, "coco-datumaro")
+        for file in source.rglob("instances_*.json"):
+            document = json.loads(file.read_text())
+            document["categories"][0]["name"] = name
+            file.write_text(json.dumps(document))
+        return Path(run(tmp_path / name, source)["preview"]).read_bytes()
+
+    assert preview("Ø8") != preview("Å8")
+
+
 def _read(location: str) -> dict[str, Any]:
     archive, _, inside = location.partition(".zip/")
     return json.loads(zipfile.ZipFile(f"{archive}.zip").read(inside) if inside else Path(location).read_bytes())
