@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { homeFolders } from '../../configs/paths.ts';
 import { ConvertedWeights } from '../../configs/schema/index.ts';
 import type { WeightsPart } from '../../configs/schema/plan-weights.ts';
@@ -44,7 +45,7 @@ export async function withConvertedWeights<T>(
     const into = ['--into', `${folder}/converted`];
     const argv = ['convert-weights', '--recipe', recipeFile, '--weights', path, '--part', part, ...into];
     const answer = await runTrainerCommand({ python, argv, signal, output: ConvertedWeights });
-    requireMatch(answer, file, `the ${part} of ${recipe}`);
+    requireMatch(answer, conversion, `the ${part} of ${recipe}`);
     if (answer.result === null)
       throw new CodedError('WeightsRefused', `The trainer accepted ${file} but wrote no converted weights.`);
     return use({ ...answer.result, parameters: answer.parameters, classes: answer.classNames ?? null });
@@ -53,9 +54,13 @@ export async function withConvertedWeights<T>(
 
 const maxListedKeys = 8;
 
-function requireMatch(result: ConvertedWeights, file: string, model: string): void {
+function requireMatch(result: ConvertedWeights, { path, file }: Conversion, model: string): void {
   if (result.ok) return;
-  if (result.rejected !== undefined) throw new CodedError('WeightsRefused', `${file}: ${result.rejected}`);
+  if (result.rejected !== undefined) {
+    // The trainer knows the file by its name in the store, a hash.
+    const why = result.rejected.replaceAll(basename(path), file);
+    throw new CodedError('WeightsRefused', why.includes(file) ? why : `${file}: ${why}`);
+  }
   const wrongShapes = result.mismatched.map(
     ({ key, expected, actual }) => `${key} has shape [${actual.join(', ')}], expected [${expected.join(', ')}]`,
   );
