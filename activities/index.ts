@@ -12,7 +12,7 @@ import { createJoinRun } from './sweep/join-run.ts';
 import { createMirrorRun } from './mirror/mirror-run.ts';
 import { createChangeModel, createReadModel, createReadVersion } from './retrain/models.ts';
 import { createNotify } from './notify/notify.ts';
-import { createRecordFailure } from './pages/runs/record-failure.ts';
+import { createRecordCancellation, createRecordFailure } from './pages/runs/record-end.ts';
 import { createPinPlan } from './plan/pin-plan.ts';
 import { createPublishCandidate } from './retrain/publish-candidate.ts';
 import { createResolvePlan } from './plan/resolve-plan.ts';
@@ -54,6 +54,7 @@ export const createControlActivities = (dependencies: ActivityDependencies) =>
     writeComparison: createWriteComparison(dependencies),
     notify: createNotify(dependencies),
     recordFailure: createRecordFailure(dependencies),
+    recordCancellation: createRecordCancellation(dependencies),
   });
 
 /** Creates the activities that need the GPUs, or the disk of the GPU machine. */

@@ -38,6 +38,8 @@ export const runFolder = (home: string, runId: string) => {
     references: `${root}/references.json`,
     /** Why the run failed; absent while it runs and once it has finished. */
     failure: `${root}/failure.json`,
+    /** When the run was cancelled; absent otherwise. */
+    cancelled: `${root}/cancelled.json`,
     /** The run manifest: all inputs and outputs, by hash. */
     manifest: `${root}/manifest.json`,
     train: jobFolder(`${root}/train`),

@@ -131,7 +131,7 @@ const renderClasses = (comparison: Comparison): Section => ({
         (score, place) => renderClassCell(score, bbox.differences[place - 1]),
       )}</tr>`,
   )}</tbody></table></div>
-<p class="note">Box AP, largest change first. comparison.json also contains mask AP and intervals.</p>`,
+<p class="note">Box AP, largest change first. <code>everswin compare</code> also writes mask AP and intervals, to comparison.json.</p>`,
 });
 
 const renderClassCell = (score: number | null, difference: ComparedScore['differences'][number] | undefined): Markup =>

@@ -4,7 +4,7 @@ import { runFolder } from '../../configs/paths.ts';
 import type { RunInput, RunPlan } from '../../configs/schema/index.ts';
 import { withHeartbeat } from '../shared/temporal/heartbeat.ts';
 import { evaluationRun } from '../../configs/names.ts';
-import { clearFailure } from '../shared/run/failure-file.ts';
+import { clearEnd } from '../shared/run/run-end-files.ts';
 import { makePlan, type PlanDependencies, type Purpose } from './make-plan.ts';
 import { writeFileAtomic } from '../shared/files/atomic-file.ts';
 
@@ -13,8 +13,7 @@ export const createResolvePlan =
   (dependencies: PlanDependencies) =>
   async (input: RunInput, purpose?: Purpose): Promise<RunPlan> => {
     const { cancellationSignal: signal } = Context.current();
-    // A run that starts again has not failed.
-    await clearFailure(runFolder(dependencies.home, purpose === 'evaluation' ? evaluationRun(input.name) : input.name));
+    await clearEnd(runFolder(dependencies.home, purpose === 'evaluation' ? evaluationRun(input.name) : input.name));
     const { plan, recipe } = await withHeartbeat(
       () => 'reading the recipe',
       () => makePlan({ ...dependencies, signal }, input, purpose),

@@ -339,6 +339,14 @@ export const RunFailure = FailureExplanation.extend({
 });
 export type RunFailure = z.infer<typeof RunFailure>;
 
+/** Record of a cancelled run: cancelled.json of its folder. */
+export const RunCancellation = z.object({
+  v: z.literal(1),
+  /** Unix seconds. */
+  at: z.number(),
+});
+export type RunCancellation = z.infer<typeof RunCancellation>;
+
 /** Scores of one epoch's validation. */
 const Validation = z.object({ epoch: z.int(), bboxAP: Score, segmAP: Score });
 type Validation = z.infer<typeof Validation>;

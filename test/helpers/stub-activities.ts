@@ -161,5 +161,6 @@ export const happyActivities: StubbedActivities = {
   }),
   notify: () => Promise.resolve(),
   recordFailure: () => Promise.resolve(),
+  recordCancellation: () => Promise.resolve(),
   writeComparison: () => Promise.reject(new Error('writeComparison is not stubbed')),
 };

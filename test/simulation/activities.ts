@@ -136,6 +136,7 @@ export const createControlActivities = (behavior: StubBehavior): Activities =>
       }),
       notify: () => undefined,
       recordFailure: () => undefined,
+      recordCancellation: () => undefined,
     }),
     // Every second candidate passes.
     ...createRegistryActivities(

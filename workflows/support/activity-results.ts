@@ -52,6 +52,7 @@ export const activityResults: ResultSchemas = {
   writeComparison: SweepResult.omit({ variants: true }),
   notify: nothing,
   recordFailure: nothing,
+  recordCancellation: nothing,
   checkMachine: z.array(Check),
   checkSharedStorage: Check,
   runTraining: Attempt,

@@ -87,8 +87,8 @@ export const notifying = checkedActivities<Pick<ControlActivities, 'notify'>>({
   retry: { ...retry, maximumInterval: '5 minutes' },
 });
 
-/** Records why a run failed. The run ends without it if the disk does not answer. */
-export const recording = checkedActivities<Pick<ControlActivities, 'recordFailure'>>({
+/** Records how a run ended. The run ends without it if the disk does not answer. */
+export const recording = checkedActivities<Pick<ControlActivities, 'recordFailure' | 'recordCancellation'>>({
   taskQueue: taskQueues.control,
   startToCloseTimeout: '30 seconds',
   scheduleToCloseTimeout: '1 minute',

@@ -24,6 +24,7 @@ export const activitySummaries: { [K in keyof Activities]: (...args: Parameters<
   writeComparison: ({ input }) => `sweep ${input.name}`,
   notify: ({ target, notification: { name, event } }) => `${name}: ${event} → ${target.to} ${target.ref}`,
   recordFailure: ({ runId, failure }) => `${runId}: ${failure.code}`,
+  recordCancellation: ({ runId }) => runId,
   checkMachine: ({ runId }) => `machine that trains ${runId}`,
   checkSharedStorage: ({ host }) => `host ${host}`,
   runTraining: ({ attempt, control }) => `attempt ${attempt}, until epoch ${control.epochs}`,

@@ -4,12 +4,12 @@ import { FailureExplanation, type RunFailure } from '../../configs/schema/index.
 import { recording } from '../support/policies.ts';
 import { findApplicationFailure } from '../support/summarize-failure.ts';
 import { endOf } from './end-unfinished.ts';
-import { recordFailures } from './patches.ts';
+import { recordCancellations, recordFailures } from './patches.ts';
 import type { StatusBoard } from './status-board.ts';
 
 /**
- * Enters the last stage of a run that did not finish. Of a failed run, it shows and records why: one explanation for
- * status, Temporal UI and pages.
+ * Enters the last stage of a run that did not finish, and records it for the pages. Of a failed run, it shows and
+ * records why: one explanation for status, Temporal UI and pages.
  * @returns the error with which the workflow ends.
  */
 export async function endRun(board: StatusBoard, error: unknown): Promise<unknown> {
@@ -17,6 +17,10 @@ export async function endRun(board: StatusBoard, error: unknown): Promise<unknow
   // Any other error fails the workflow task, which Temporal repeats: it ends no run.
   if (isCancellation(end) || !(end instanceof TemporalFailure)) {
     board.enter(isCancellation(end) ? 'cancelled' : 'failed');
+    if (isCancellation(end) && patched(recordCancellations))
+      await record(() =>
+        recording.recordCancellation({ runId: board.runId, cancellation: { v: 1, at: Date.now() / 1000 } }),
+      );
     return end;
   }
   const { type, message, details } = findApplicationFailure(end);
@@ -30,15 +34,15 @@ export async function endRun(board: StatusBoard, error: unknown): Promise<unknow
     ...clipExplanation(explained),
   };
   board.fail(failure);
-  if (patched(recordFailures)) await record(board.runId, failure);
+  if (patched(recordFailures)) await record(() => recording.recordFailure({ runId: board.runId, failure }));
   return ApplicationFailure.create({ message, type: code, nonRetryable: true, details: [failure] });
 }
 
-/** Best effort: the run ends as failed in any case. */
-async function record(runId: string, failure: RunFailure): Promise<void> {
+/** Best effort: the run ends in any case. */
+async function record(write: () => Promise<void>): Promise<void> {
   try {
-    await CancellationScope.nonCancellable(() => recording.recordFailure({ runId, failure }));
+    await CancellationScope.nonCancellable(write);
   } catch {
-    // Status and Temporal UI show the failure without the file; the history shows the failed activity.
+    // Status and Temporal UI show the end without the file; the history shows the failed activity.
   }
 }

@@ -45,5 +45,8 @@ export const lookPastFailedStarts = 'look-past-failed-starts';
 /** A run that failed records why, for its page. */
 export const recordFailures = 'record-failures';
 
+/** A run that was cancelled records it, for its page. */
+export const recordCancellations = 'record-cancellations';
+
 /** A retraining that fails outside its training sends a notification. */
 export const notifyFailedRetraining = 'notify-failed-retraining';

@@ -105,15 +105,19 @@ function renderLog({ log, failure, runId }: LiveRun): Markup | string {
 
 function formatFreshness({ runId, stage, lastEventAt, savedAt, progress }: LiveRun): string {
   const status = `everswin status ${runId}`;
-  if (lastEventAt === null && (stage === 'queued' || stage === 'failed')) return 'No trainer has started.';
+  if (lastEventAt === null && ['queued', 'failed', 'cancelled'].includes(stage)) return 'No trainer has started.';
   if (lastEventAt === null)
     return `No trainer has started. To see whether the run waits or has failed, and why: ${status}`;
   const saved =
     savedAt === null
       ? 'No checkpoint yet.'
       : `Latest checkpoint: ${progress.lastCheckpoint ?? ''}, ${formatInstant(savedAt)}.`;
-  const why = stage === 'stopped' || stage === 'interrupted' ? ` To see why, and how to continue: ${status}` : '';
-  return `Last event: ${formatInstant(lastEventAt)}. ${saved}${why}`;
+  return `Last event: ${formatInstant(lastEventAt)}. ${saved}${hintAt(stage, status)}`;
+}
+
+function hintAt(stage: RunStage, status: string): string {
+  if (stage === 'cancelled') return ' To continue: everswin start, with the same run file.';
+  return stage === 'stopped' || stage === 'interrupted' ? ` To see why, and how to continue: ${status}` : '';
 }
 
 function listFigures(live: LiveRun): KeyFigure[] {

@@ -98,7 +98,7 @@ class IndexedRun {
     const state = await findState(snapshot, ends);
     const isRunning = runningStages.has(state.stage);
     if (!isRunning) this.active = undefined;
-    this.isOver = state.stage === 'completed' || state.stage === 'failed';
+    this.isOver = ['completed', 'failed', 'cancelled'].includes(state.stage);
     const job = state.stage === 'testing' ? this.folder.test : leadingJob(this.folder, plan);
     const heartbeat = isRunning ? await readFileMark(job.heartbeat(0)) : undefined;
     const signs = [lastEventAt, heartbeat && Number(heartbeat.mtimeNs) / 1e9, test.exit?.endedAt].flatMap(

@@ -5,12 +5,13 @@ import {
   TrainerControl,
   TrainerExit,
   TrainerOwner,
+  type RunCancellation,
   type RunFailure,
 } from '../../../configs/schema/index.ts';
 import { homeFolders, runFolder, type JobFolder, type RunFolder } from '../../../configs/paths.ts';
 import { readRegularFile } from '../../shared/files/regular-file.ts';
 import { readJson } from '../../shared/files/json-file.ts';
-import { readFailure } from '../../shared/run/failure-file.ts';
+import { readCancellation, readFailure } from '../../shared/run/run-end-files.ts';
 import { leaderJob } from '../../shared/trainer/host-topology.ts';
 
 /** What the small files of a run folder say. */
@@ -25,6 +26,8 @@ export interface RunSnapshot {
   readonly metrics: TestedMetrics | null;
   /** Why the run failed; null unless it did. */
   readonly failure: RunFailure | null;
+  /** When the run was cancelled; null unless it was. */
+  readonly cancellation: RunCancellation | null;
   /** Unix seconds of the final report; null without one. */
   readonly reportedAt: number | null;
 }
@@ -40,12 +43,13 @@ const RequestedEpochs = TrainerControl.pick({ epochs: true });
 export async function readSnapshot(home: string, runId: string): Promise<RunSnapshot> {
   const folder = runFolder(home, runId);
   const plan = (await readJson(folder.plan, RunPlan)) ?? null;
-  const [training, test, control, metrics, failure, reportedAt] = await Promise.all([
+  const [training, test, control, metrics, failure, cancellation, reportedAt] = await Promise.all([
     readJob(leadingJob(folder, plan)),
     readJob(folder.test),
     readJson(folder.train.control, RequestedEpochs),
     readJson(folder.metrics, TestedMetrics),
     readFailure(folder),
+    readCancellation(folder),
     readReportDate(home, runId),
   ]);
   return {
@@ -55,6 +59,7 @@ export async function readSnapshot(home: string, runId: string): Promise<RunSnap
     requestedEpochs: control?.epochs ?? null,
     metrics: metrics ?? null,
     failure: failure ?? null,
+    cancellation: cancellation ?? null,
     reportedAt,
   };
 }

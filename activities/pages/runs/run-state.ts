@@ -1,6 +1,7 @@
 import type { TrainerEvent, TrainerOwner } from '../../../configs/schema/index.ts';
 import { formatCrash } from '../../shared/summary/format-crash.ts';
 import { formatFailureLine } from '../../shared/summary/run-failure.ts';
+import { formatInstant } from '../../shared/summary/format-time.ts';
 import { formatGpuWait } from '../../shared/trainer/format-gpu-wait.ts';
 import { isAlive, isOnThisHost } from '../../shared/trainer/process-identity.ts';
 import type { JobSnapshot, RunSnapshot } from './run-snapshot.ts';
@@ -12,6 +13,7 @@ export type RunStage =
   | 'starting'
   | 'training'
   | 'stopped'
+  | 'cancelled'
   | 'interrupted'
   | 'trained'
   | 'testing'
@@ -27,6 +29,7 @@ export const stageNames: Record<RunStage, string> = {
   starting: 'Starting',
   training: 'Training',
   stopped: 'Stopped',
+  cancelled: 'Cancelled',
   interrupted: 'Interrupted',
   trained: 'Test pending',
   testing: 'Testing',
@@ -45,9 +48,10 @@ type Boundary = Extract<TrainerEvent, { type: 'started' | 'ended' }>;
 
 /** Returns the state of a run: that of its training, or of its test once training has finished. */
 export async function findState(snapshot: RunSnapshot, events: readonly TrainerEvent[]): Promise<RunState> {
-  const { training, test, failure } = snapshot;
+  const { training, test, failure, cancellation } = snapshot;
   if (failure !== null) return { stage: 'failed', reason: formatFailureLine(failure) };
   if (isReported(snapshot, events)) return { stage: 'completed', reason: null };
+  if (cancellation !== null) return { stage: 'cancelled', reason: `Cancelled ${formatInstant(cancellation.at)}.` };
   const last = events.findLast((event) => event.type === 'started' || event.type === 'ended');
   if (last?.type === 'ended' && last.reason === 'finished')
     return findJobState(isNewer(test, last.t) ? test : noJob, { idle: 'trained', running: 'testing' });
@@ -87,7 +91,7 @@ async function findJobState(
     case 'hung':
       return { stage: 'interrupted', reason: formatCrash(exit) };
     case 'preempted':
-      return { stage: 'stopped', reason: 'Paused or cancelled.' };
+      return { stage: 'stopped', reason: 'Paused, or stopped with its worker.' };
     case 'finished':
       return { stage: stages.running === 'testing' ? 'testing' : 'trained', reason: null };
     default:

@@ -134,6 +134,7 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
       'sheep-swin-b',
       'sheep-swin-t',
       'sheep-stopped',
+      'sheep-cancelled',
       'sheep-retry',
       'sheep-oom',
       'demo-trained',

@@ -3,6 +3,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { createGpuActivities } from '../../../activities/index.ts';
+import { createRecordCancellation } from '../../../activities/pages/runs/record-end.ts';
+import { createRunIndex } from '../../../activities/pages/runs/run-index.ts';
 import { readProgress } from '../../../activities/shared/run/progress-reader.ts';
 import { findLiveJob } from '../../../activities/shared/trainer/trainer-process.ts';
 import { runFolder, type RunFolder } from '../../../configs/paths.ts';
@@ -40,8 +42,10 @@ test('a cancellation in each phase of a trainer leaves no process, and the run f
   const activities = {
     ...createGpuActivities({ ...dependencies, programs }),
     checkMachine: () => Promise.resolve([]), // importing torch would take seconds
+    recordCancellation: createRecordCancellation(dependencies),
     resolvePlan: (input: typeof miniPlan.input) => Promise.resolve({ ...miniPlan, runId: input.name, epochs: 1 }),
   };
+  const listRuns = createRunIndex(dependencies.home);
   try {
     await withWorkers(activities, async (client) => {
       let last = freshInput();
@@ -53,6 +57,7 @@ test('a cancellation in each phase of a trainer leaves no process, and the run f
         await handle.cancel();
         await expect(handle.result(), phase).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
         expect(RunStatus.parse(await handle.query('status')).stage, phase).toBe('cancelled');
+        expect((await listRuns()).find(({ runId }) => runId === input.name)?.stage, phase).toBe('cancelled');
         for (const job of [folder.train, folder.test]) expect(await findLiveJob(job), phase).toBeUndefined();
         const { stdout } = await execa('pgrep', ['-fc', '--', folder.root], { reject: false });
         expect(stdout, phase).toBe('0');

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createRunIndex, type RunRow } from '../../../../activities/pages/runs/run-index.ts';
 import { renderRunList } from '../../../../activities/pages/runs/render-run-list.ts';
 import { writeFileAtomic } from '../../../../activities/shared/files/atomic-file.ts';
+import { formatInstant } from '../../../../activities/shared/summary/format-time.ts';
 import { processStartTicks } from '../../../../activities/shared/trainer/process-identity.ts';
 import { runFolder } from '../../../../configs/paths.ts';
 import { TrainerOwner } from '../../../../configs/schema/index.ts';
@@ -40,7 +41,8 @@ test('createRunIndex tells the stage of each run and why it waits or stopped', a
     ['sheep-next', 'preparing', null],
     ['sheep-swin-b', 'queued', 'Waiting for 2 GPUs: position 2 in the queue; behind sheep-swin-s of user ana (1)'],
     ['sheep-swin-t', 'training', null],
-    ['sheep-stopped', 'stopped', 'Paused or cancelled.'],
+    ['sheep-stopped', 'stopped', 'Paused, or stopped with its worker.'],
+    ['sheep-cancelled', 'cancelled', `Cancelled ${formatInstant(now - 5 * 3600)}.`],
     ['sheep-retry', 'interrupted', `Rank 1 ended with code 1: ${memory} of 23.64 GiB`],
     [
       'sheep-oom',
