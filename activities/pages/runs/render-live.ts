@@ -97,7 +97,7 @@ const chartSpeed = ({ speed }: LiveRun): Chart => ({
 function renderLog({ log, failure, runId }: LiveRun): Markup | string {
   const lines = log?.lines ?? failure?.logTail ?? [];
   if (lines.length === 0) return '';
-  const where = log === null ? '.' : ` of ${log.path}. All of it: everswin logs ${runId}`;
+  const where = log === null ? '.' : ` of ${log.path}. More: everswin logs ${runId} --lines 1000`;
   return markup`<h3>End of the log</h3>
 <p class="note">Last ${formatPlural(lines.length, 'line')}${where}</p>
 <pre class="scroll log" tabindex="0" role="region" aria-label="End of the log"><code>${lines.join('\n')}</code></pre>`;
