@@ -65,8 +65,16 @@ export type TrainerPlan = z.infer<typeof TrainerPlan>;
 /** control.json: values that may change while a trainer runs. It polls the first two; the rest applies at its start. */
 export const TrainerControl = z.object({
   v: version,
-  epochs: z.int().describe('Epochs to train: those of the plan unless a person changed them.'),
-  checkpointNow: z.int().describe('Counter of checkpoint requests.'),
+  epochs: z
+    .int()
+    .describe(
+      'Epochs to train: those of the plan unless a person changed them. Read at the start and at the end of each epoch.',
+    ),
+  checkpointNow: z
+    .int()
+    .describe(
+      'Counter of checkpoint requests, read at each step: more than in every `checkpoint` event asks for a save.',
+    ),
   learningRateFactor: z.number().describe("Factor of the recipe's learning rate."),
   fp32: z.boolean().describe('Trains without mixed precision.'),
   accumulate: z.int().describe('Parts into which each batch is cut; their gradients are accumulated into one step.'),
