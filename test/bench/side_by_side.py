@@ -2,10 +2,10 @@
 
     PYTHONPATH=trainer .everswin/tools/trainer-env/bin/python test/bench/side_by_side.py --seed 1 --repeats 5
 
-Both run under torchrun with one rank and two loader workers, one after the other, in an order that alternates.
-MMDetection gets no launcher, which would require a GPU. SIGTERM, as a preempted machine sends it, ends them in the
-middle of an epoch, and the same command with `--resume` continues. The speed of a shared machine changes within
-seconds, so steps are compared in short blocks: both trainings are loaded, and one is frozen while the other steps.
+Both run under torchrun with one rank, DistributedDataParallel over gloo, and two loader workers, one after the other,
+in an order that alternates. SIGTERM, as a preempted machine sends it, ends them in the middle of an epoch, and the same
+command with `--resume` continues. The speed of a shared machine changes within seconds, so steps are compared in short
+blocks: both trainings are loaded, and one is frozen while the other steps.
 
 everswin runs with the switch whose results are the same bits (`fewerSyncs`). By default, both train the demo on its own
 data. `--recipe`, `--prepared` (by prepare-dataset) and `--files` (the same images as files) select another training;
@@ -150,11 +150,11 @@ class Stock(Contender):
     def __init__(self, folder: Path, case: Case) -> None:
         super().__init__(folder, case)
         write = [sys.executable, str(BENCH / "stock_config.py"), str(case.files), str(case.weights)]
-        write += [str(folder / "stock.py"), "--recipe", str(case.recipe), "--loader-workers", "2"]
+        write += [str(folder / "stock.py"), "--recipe", str(case.recipe), "--loader-workers", "2", "--ddp"]
         subprocess.run(write, env={"PYTHONPATH": f"{ROOT / 'trainer'}:{BENCH}"}, check=True)
 
     def command(self, resume: bool) -> list[str]:
-        script = [str(BENCH / "stock_train.py"), "stock.py", "--work-dir", "work"]
+        script = [str(BENCH / "stock_train.py"), "stock.py", "--work-dir", "work", "--launcher", "pytorch"]
         return [*script, *(["--resume"] if resume else [])]
 
     def steps(self) -> list[tuple[int, float]]:

@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=DEMO)
     parser.add_argument("--epochs", type=int, help="those of the recipe by default")
     parser.add_argument("--batch", type=int, default=2, help="images per rank")
+    parser.add_argument("--ddp", action="store_true", help="for --launcher pytorch without a GPU")
     parser.add_argument("--loader-workers", type=int, default=0, help="per rank")
     arguments = parser.parse_args()
     coco = arguments.coco
@@ -53,6 +54,10 @@ def main() -> None:
         config.optim_wrapper.pop(amp_only, None)
     for evaluator in (config.val_evaluator, config.test_evaluator):
         evaluator.ann_file = str(coco / "annotations/instances_val2017.json")
+    if arguments.ddp:
+        # As MMEngine's Runner wraps a model, but without the number of a GPU.
+        options = {"broadcast_buffers": False, "find_unused_parameters": False, "device_ids": None}
+        config.model_wrapper_cfg = {"type": "MMDistributedDataParallel", **options}
     config.custom_imports = {"imports": ["everswin_trainer.model.mmcv_ops", "stock_hook"]}
     config.custom_hooks = [{"type": "StepTimes", "file": str(arguments.out.parent / STEP_TIMES_FILE)}]
     config.dump(arguments.out)
