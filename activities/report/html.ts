@@ -4,6 +4,7 @@ import { renderAnalysis, explainMissing } from './analysis/analysis-sections.ts'
 import { confusionStyle } from './analysis/confusion-section.ts';
 import { galleryScript } from './analysis/gallery-script.ts';
 import { galleryStyle } from './analysis/gallery-style.ts';
+import { trainingBatchStyle } from './analysis/training-batch.ts';
 import { chartScript } from './components/chart-script.ts';
 import { csvScript } from './components/csv-script.ts';
 import { renderCost } from './sections/cost-section.ts';
@@ -40,7 +41,7 @@ export function renderHtml(report: Report, analysis?: Analysis): string {
 <p class="note">${summarizeRun(report)}</p>
 ${renderKeyFigures(report, known)}`,
     sections,
-    style: markup`${galleryStyle}${confusionStyle}`,
+    style: markup`${galleryStyle}${trainingBatchStyle}${confusionStyle}`,
     script: markup`${chartScript}${csvScript}${galleryScript}`,
   });
 }

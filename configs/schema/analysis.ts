@@ -149,6 +149,42 @@ const SplitDistribution = z.object({
 });
 export type SplitDistribution = z.infer<typeof SplitDistribution>;
 
+const Size = z.object({ width: z.int().positive(), height: z.int().positive() });
+
+/** One of the first images of a training, as the augmentation made it. */
+export const TrainingImage = z.object({
+  /** Step of the first epoch, from 1. */
+  step: z.int().positive(),
+  fileName: Name,
+  original: Size,
+  augmented: Size,
+  /** Size in the batch, whose images are padded to one size. */
+  padded: Size,
+  flipped: z.boolean(),
+  /** Objects without crowds that the augmentation left. */
+  objects: Count,
+});
+export type TrainingImage = z.infer<typeof TrainingImage>;
+
+/** The first images of a training with boxes, masks and class names drawn on them. */
+const TrainingBatch = z.object({
+  /** Seed of the run, which decides images and augmentation. */
+  seed: z.int(),
+  images: z
+    .array(
+      TrainingImage.extend({
+        picture: z.object({
+          width: z.int().positive().max(640),
+          height: z.int().positive().max(640),
+          /** JPEG file in base64. */
+          image: z.base64().max(200_000),
+        }),
+      }),
+    )
+    .max(8),
+});
+export type TrainingBatch = z.infer<typeof TrainingBatch>;
+
 const OverallCurves = z.object({ iou50: PrecisionCurve, iou75: PrecisionCurve, mean: PrecisionCurve });
 const Intervals = z.object({ AP: Interval, AP50: Interval, AP75: Interval });
 
@@ -169,6 +205,8 @@ export const Analysis = z.object({
   confusion: z.object({ bbox: ConfusionCells, segm: ConfusionCells }).optional(),
   /** `train` is null if the prepared data set holds no samples. */
   distribution: z.object({ train: SplitDistribution.nullable(), val: SplitDistribution }).optional(),
+  /** Null if it could not be drawn; absent without a training and in files of earlier versions. */
+  trainingBatch: TrainingBatch.nullish(),
   /** Rule that chose the gallery, as one sentence. At most 16 images of each group are chosen. */
   galleryRule: z.string().max(500),
   gallery: z.array(GalleryImage).max(48),

@@ -1,5 +1,6 @@
 /** Inputs and answers of the trainer's commands: the JSON files that `--spec` and `--out` name. */
 import { z } from 'zod';
+import { TrainingImage } from './analysis.ts';
 import { DatasetSplit, MaskSource } from './catalog.ts';
 import { SkipBadImages } from './input.ts';
 import { RecipeSettings, RecipeSummary } from './plan.ts';
@@ -105,6 +106,23 @@ export const Predictions = z.discriminatedUnion('ok', [
     .describe('Nothing was predicted.'),
 ]);
 export type Predictions = z.infer<typeof Predictions>;
+
+/** Answer of `show-batch`. */
+export const ShownBatch = z.discriminatedUnion('ok', [
+  z
+    .object({
+      v: version,
+      ok: z.literal(true),
+      images: z
+        .array(TrainingImage)
+        .describe('First images of the training: step, name, sizes, whether it is flipped, number of objects.'),
+    })
+    .describe('The picture is written.'),
+  z
+    .object({ v: version, ok: z.literal(false), problem: z.string().describe('Why the images cannot be read.') })
+    .describe('There is no picture.'),
+]);
+export type ShownBatch = z.infer<typeof ShownBatch>;
 
 const PixelSize = z.object({ width: z.int(), height: z.int() });
 

@@ -31,6 +31,7 @@ export const contract: Record<string, ContractPart> = {
   'export-detector': { schema: schemas.ExportedDetector, title: 'Answer of export-detector' },
   predict: { schema: schemas.Predictions, title: 'Answer of predict' },
   'export-onnx': { schema: schemas.OnnxExport, title: 'Answer of export-onnx' },
+  'show-batch': { schema: schemas.ShownBatch, title: 'Answer of show-batch' },
   recipe: { schema: schemas.FlattenedRecipe, title: 'Answer of recipe' },
   machine: { schema: schemas.TrainerFacts, title: 'Answer of machine' },
   'gpu-check': { schema: schemas.GpuCheck, title: 'Answer of gpu-check' },

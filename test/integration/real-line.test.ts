@@ -51,6 +51,7 @@ test('a run whose rank is killed resumes from its checkpoint and writes its repo
   expect(segm.AP).toBeGreaterThan(0);
   const page = await readFile(fileURLToPath(uri), 'utf8');
   expect(page).toContain('SIGKILL');
+  expect(page).toContain('The first 8 images of the training (steps 1 to 4, seed');
   const report = Report.parse(
     JSON.parse(await readFile(fileURLToPath(uri).replace('index.html', 'report.json'), 'utf8')),
   );

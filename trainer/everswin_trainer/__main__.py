@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "detector.predict",
     "export-onnx": "detector.export_onnx",
     "prepare-dataset": "data.prepare_dataset",
+    "show-batch": "training.show_batch",
     "gpu-check": "benchmark.gpu_check",
     "gpu-check-bundle": "benchmark.gpu_check_bundle",
     "gpu-check-rank": "benchmark.gpu_check_rank",

@@ -3,12 +3,13 @@ import { formatCount, formatPlural } from '../../shared/summary/format-time.ts';
 import { maximum, sum } from '../components/axis.ts';
 import { type Markup, markup } from '../components/markup.ts';
 import type { Section } from '../components/section.ts';
+import { renderTrainingBatch } from './training-batch.ts';
 import { drawBar, drawBarKey, listSizeParts, objectSizes as sizes } from '../components/share-bar.ts';
 
 const maxRows = 200;
 
-/** Renders how objects are distributed over classes and sizes; undefined for older analyses. */
-export function renderDistribution({ distribution, classes }: Analysis): Section | undefined {
+/** Renders how objects are distributed over classes and sizes, and the first images of the training; undefined for older analyses. */
+export function renderDistribution({ distribution, classes, trainingBatch }: Analysis): Section | undefined {
   if (distribution === undefined) return undefined;
   const { train, val } = distribution;
   const names = classes.map(({ name }) => name);
@@ -19,6 +20,7 @@ export function renderDistribution({ distribution, classes }: Analysis): Section
 <p class="legend">${sizes.map((size) => drawBarKey(`size-${size}`, size))}</p>
 <div class="scroll" role="region" aria-label="Objects by size" tabindex="0"><table class="plain errors"><thead><tr><th scope="col">Split</th><th scope="col" class="number">Images</th><th scope="col" class="number">Without objects</th><th scope="col" class="number">Objects</th>${sizes.map((size) => markup`<th scope="col" class="number">${size}</th>`)}<th scope="col">By size</th></tr></thead>
 <tbody>${train === null ? '' : renderSplit('train', train)}${renderSplit('val', val)}</tbody></table></div>
+${renderTrainingBatch(trainingBatch)}
 ${renderClasses(names, train, val)}
 <p class="note">Objects are those of the prepared data set, without crowds. Sizes follow COCO: small up to 32 × 32 pixels, medium up to 96 × 96. Bars compare classes within a split.${train === null ? ' The training split was prepared by an earlier version, so its objects are not counted.' : ''}${names.length > maxRows ? ` The ${formatCount(names.length - maxRows)} rarest classes are omitted; analysis.json lists all.` : ''}</p>`,
   };

@@ -2,7 +2,7 @@ import type { GalleryImage } from '../../../configs/schema/index.ts';
 import type { Markup } from '../components/markup.ts';
 
 /** Total bytes of the images and their overlays that keep the page under 5 MB. */
-const budget = 3_600_000;
+const budget = 3_400_000;
 
 interface RenderedImage {
   readonly image: Pick<GalleryImage, 'group'>;

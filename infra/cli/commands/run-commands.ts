@@ -48,10 +48,17 @@ export function addRunCommands(program: Command): void {
   program
     .command('plan')
     .summary('check a run and this machine; start nothing')
-    .description('Dry run: checks the settings of a run and this machine. Downloads and starts nothing.')
+    .description(
+      'Dry run: checks the settings of a run and this machine. Downloads and starts nothing. With --show-batch, it also prepares data that are on this machine, and draws the first images of the training as the augmentation makes them.',
+    )
     .argument('<file>', 'run input, JSON')
+    .option('--show-batch', 'draw the first training images with boxes, masks and names')
+    .option('--out <file>', 'new JPEG file for --show-batch (default: NAME-batch.jpg)')
     .addOption(deviceOption())
-    .addHelpText('after', examples('everswin plan configs/runs/swin-s-blog.json'))
+    .addHelpText(
+      'after',
+      examples('everswin plan configs/runs/swin-s-blog.json', 'everswin plan configs/runs/demo.json --show-batch'),
+    )
     .action(async (file, options) => (await import('../plan.ts')).plan(file, options));
   program
     .command('start')

@@ -1,7 +1,7 @@
 import { startingWeights } from '../../../configs/schema/plan-weights.ts';
 import { buildLedger } from '../../../activities/shared/summary/ledger.ts';
 import type { Analysis, Failure, RecipeSettings, Report, RunPlan } from '../../../configs/schema/index.ts';
-import { sampleAnalysis, sampleClass, sampleImage } from '../../fixtures/sample-analysis.ts';
+import { sampleAnalysis, sampleClass, sampleImage, sampleTrainingImage } from '../../fixtures/sample-analysis.ts';
 import { sampleAttempt, samplePlan, sampleReport } from '../../fixtures/sample-report.ts';
 
 /** Closes a script, an attribute, a comment, a table cell, a code span and a CDATA section, and reverses the text direction. */
@@ -76,6 +76,7 @@ export const hostileAnalysis = (text: string = hostile): Analysis =>
   sampleAnalysis({
     checkpointSha256: text,
     classes: [sampleClass(text, 0.4), sampleClass(text, null)],
+    trainingBatch: { seed: 7, images: [{ ...sampleTrainingImage, fileName: text }] },
     galleryRule: text,
     gallery: [
       sampleImage({

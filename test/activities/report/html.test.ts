@@ -48,7 +48,7 @@ describe('renderHtml', () => {
       'Score thresholds',
       ...['Errors', 'Boxes', 'Masks'],
       ...['Confusion matrix', 'Boxes'],
-      'Data',
+      ...['Data', 'Training batch'],
       'Run history',
       ...['Attempts', 'Interruptions', 'Timeline', 'Decisions'],
       ...['Quarantined checkpoints', 'Pipeline steps', 'Warnings'],

@@ -133,7 +133,7 @@ describe.skipIf(!hasChromium)(chromiumTitle('in Chromium'), () => {
       const heights = await page.evaluate<number[]>(
         '[...document.images].map((one) => one.getBoundingClientRect().height)',
       );
-      expect(heights.filter((height) => height > 50)).toHaveLength(3);
+      expect(heights.filter((height) => height > 50)).toHaveLength(4);
       const dialog = page.getByRole('dialog');
       const hidden = (kind: string): Promise<boolean[]> =>
         page.evaluate(

@@ -44,7 +44,8 @@ Scores = dict[str, Any]
 class Subject:
     """Input of the analysis: `results` by IoU type in COCO's format; `read_image` returns (height, width, 3) BGR.
 
-    `train` is the samples file of the training split; None leaves out its distribution.
+    `train` is the samples file of the training split; None leaves out its distribution. `draw_training_batch` draws the
+    first images of the training, if there was one.
     """
 
     identity: dict[str, str]
@@ -53,6 +54,7 @@ class Subject:
     read_image: Callable[[str], np.ndarray]
     resamples: int = RESAMPLES
     train: Path | None = None
+    draw_training_batch: Callable[[], dict[str, Any] | None] | None = None
 
 
 def analyze(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) -> None:
@@ -79,6 +81,7 @@ def analyze(subject: Subject, folder: Path, send_heartbeat: Callable[[], None]) 
         "scoreThreshold": MIN_SCORE,
         "confusion": confusion(truth, matches, MIN_SCORE),
         "distribution": distribution(truth, subject.train, send_heartbeat),
+        **({"trainingBatch": subject.draw_training_batch()} if subject.draw_training_batch else {}),
         "errors": {iou_type: analyze_errors(truth, one, MIN_SCORE) for iou_type, one in matches.items()},
         "galleryRule": format_rule(MIN_SCORE),
         "gallery": make_gallery(

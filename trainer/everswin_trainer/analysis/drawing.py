@@ -1,4 +1,4 @@
-"""Shrinks pictures and outlines for the report, which draws them, and draws masks and boxes for `predict`."""
+"""Shrinks pictures and outlines for the report, which draws them, and draws masks and boxes on other pictures."""
 
 import base64
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ def shrink(image: np.ndarray, long_side: int = LONG_SIDE) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def encode(picture: np.ndarray) -> str:
+def encode(picture: np.ndarray, max_bytes: int = MAX_PICTURE_BYTES) -> str:
     """Returns the picture as a JPEG file in base64, with the highest quality that keeps the size limit."""
-    return base64.b64encode(_jpeg(picture)).decode()
+    return base64.b64encode(jpeg(picture, max_bytes)).decode()
 
 
 def paint(picture: np.ndarray, shapes: list[Drawn], thickness: int = 1) -> np.ndarray:
@@ -89,10 +89,11 @@ def _simplified(contour: np.ndarray) -> np.ndarray:
     return result
 
 
-def _jpeg(canvas: np.ndarray) -> bytes:
+def jpeg(canvas: np.ndarray, max_bytes: int) -> bytes:
+    """Returns the picture as a JPEG file, with the highest quality that keeps the size limit."""
     for quality in range(85, 0, -12):
-        done, jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        done, content = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, quality])
         assert done
-        if len(jpeg) <= MAX_PICTURE_BYTES:
+        if len(content) <= max_bytes:
             break
-    return jpeg.tobytes()
+    return content.tobytes()

@@ -1,4 +1,4 @@
-"""Draws predictions with class names and scores on an image."""
+"""Draws objects with class names on an image, and predictions also with their scores."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,13 @@ from everswin_trainer.detector.label_font import can_draw, load_font, write_labe
 LONG_SIDE = 1600
 SHORTEST_LONG_SIDE = 480
 QUALITY = 90
+# Height of the letters as a share of the long side of a picture.
+LETTERS = 1 / 55
 
 
 @dataclass(frozen=True)
 class Labeled:
-    """A prediction. `shape` has pixels of the original image."""
+    """An object or a prediction. `shape` has pixels of the original image."""
 
     shape: Drawn
     text: str
@@ -26,20 +28,26 @@ class Labeled:
 
 def draw_predictions(image: np.ndarray, predictions: list[Labeled], font: Path) -> bytes:
     """Returns a JPEG file of the image, as the model saw it, with predictions; the first one is on top."""
-    picture = enlarge(shrink(image, LONG_SIDE))
-    height, width = picture.shape[:2]
-    scale = width / image.shape[1]
-    shapes = [Drawn(one.shape.label, [value * scale for value in one.shape.box], one.shape.mask) for one in predictions]
-    canvas = paint(picture, shapes, thickness=max(1, round(max(width, height) / 500)))
-    drawn = Image.fromarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2RGB))
-    pen, size = ImageDraw.Draw(drawn), max(11, round(max(width, height) / 55))
-    for shape, one in reversed(list(zip(shapes, predictions, strict=True))):
-        write_label(pen, one.text, (shape.box[0], shape.box[1]), load_font(font, size), color_of(shape.label), width)
-    done, jpeg = cv2.imencode(
-        ".jpg", cv2.cvtColor(np.asarray(drawn), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    )
+    picture = draw_labeled(image, predictions, font, LONG_SIDE, LETTERS)
+    done, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     assert done
     return jpeg.tobytes()
+
+
+def draw_labeled(image: np.ndarray, labeled: list[Labeled], font: Path, long_side: int, letters: float) -> np.ndarray:
+    """Returns the BGR image with masks, boxes and texts; the first one is on top."""
+    picture = enlarge(shrink(image, long_side))
+    height, width = picture.shape[:2]
+    scale = width / image.shape[1]
+    shapes = [Drawn(one.shape.label, [value * scale for value in one.shape.box], one.shape.mask) for one in labeled]
+    size = max(11, round(max(width, height) * letters))
+    canvas = paint(picture, shapes, thickness=max(1, round(size / 9)))
+    drawn = Image.fromarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2RGB))
+    pen = ImageDraw.Draw(drawn)
+    for shape, one in reversed(list(zip(shapes, labeled, strict=True))):
+        corner = (shape.box[0], shape.box[1])
+        write_label(pen, one.text, corner, load_font(font, size), color_of(shape.label), width)
+    return cv2.cvtColor(np.asarray(drawn), cv2.COLOR_RGB2BGR)
 
 
 def enlarge(picture: np.ndarray) -> np.ndarray:
@@ -49,6 +57,11 @@ def enlarge(picture: np.ndarray) -> np.ndarray:
 
 
 def label_of(name: str, number: int, score: float, font: Path) -> str:
-    """Returns the text of a prediction; the number of the class if the font lacks a character of its name."""
+    """Returns the text of a prediction."""
+    return f"{shown_name(name, number, font)} {score:.2f}"
+
+
+def shown_name(name: str, number: int, font: Path) -> str:
+    """Returns the name of a class, shortened; the number of the class if the font lacks a character of its name."""
     shown = name if len(name) <= 40 else f"{name[:39]}…"
-    return f"{shown if can_draw(font, shown) else f'class {number}'} {score:.2f}"
+    return shown if can_draw(font, shown) else f"class {number}"

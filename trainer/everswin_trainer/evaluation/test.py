@@ -113,7 +113,12 @@ def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str,
     try:
         images = open_images(context.data, "val")
         subject = Subject(
-            identity, context.data.annotations("val"), results, images, train=context.data.samples("train")
+            identity,
+            context.data.annotations("val"),
+            results,
+            images,
+            train=context.data.samples("train"),
+            draw_training_batch=(lambda: draw_training_batch(context)) if context.plan.epochs > 0 else None,
         )
         analyze(subject, context.job.folder, send_heartbeat)
     except Preempted:
@@ -122,6 +127,22 @@ def write_analysis(context: Context, checkpoint: Checkpoint, identity: dict[str,
         traceback.print_exc()
         message = f"the report has no analysis of the detections: {type(error).__name__}: {error}"
         context.progress.write("warning", message=message)
+
+
+def draw_training_batch(context: Context) -> dict[str, Any] | None:
+    """Returns `trainingBatch` of analysis.json; None, with a warning, if the images cannot be read or drawn."""
+    assert context.progress, "only rank 0 writes"
+    try:
+        # Imported here, because the detections may come from an earlier process.
+        with imports_without_gc():
+            from everswin_trainer.training.first_images import describe_first_images
+
+        return describe_first_images(context.plan, context.recipe, context.data)
+    except Exception as error:
+        traceback.print_exc()
+        message = f"the report shows no training batch: {type(error).__name__}: {error}"
+        context.progress.write("warning", message=message)
+        return None
 
 
 def warn_of_half_precision(context: Context, checkpoint: Checkpoint, scores: dict[str, Any]) -> None:

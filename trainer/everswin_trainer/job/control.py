@@ -23,13 +23,18 @@ class TrainerControl:
     gpus: int
 
     @classmethod
+    def planned(cls, plan: Plan) -> "TrainerControl":
+        """Returns the values of a training without any request."""
+        return cls(plan.epochs, 0, 1.0, False, 1, plan.gpus)
+
+    @classmethod
     def load(cls, job: Job, plan: Plan, current: "TrainerControl | None" = None) -> "TrainerControl":
         """Reads the file. A missing file stands for the plan.
 
         A missing or invalid value never ends a training run: it keeps its current value, at first that of the plan.
         Raises OSError if the file cannot be read: training with other values than the requested ones is worse.
         """
-        planned = cls(plan.epochs, 0, 1.0, False, 1, plan.gpus)
+        planned = cls.planned(plan)
         try:
             content = parse_object(job.control.read_bytes()) or {}
         except FileNotFoundError:

@@ -1,15 +1,22 @@
 """Compares four ranks on gloo, as on a machine with four GPUs, with a single rank."""
 
 import json
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from forked import finish, start_ranks
 from gradients import compare_gradients
 from real_job import TRAIN_IMAGES, RealJob
+from sample_recorder import digest
 
 from conftest import TRAINER
+from everswin_trainer.data.dataset import PreparedData
+from everswin_trainer.job.plan import Plan
+from everswin_trainer.model import mmcv_ops
+from everswin_trainer.model.recipe import load_recipe
 
 RANKS = 4
 SEED = 5
@@ -49,9 +56,24 @@ def test_ranks_together_read_the_images_of_one_rank_with_the_total_batch(stepped
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED)).tolist()
     steps = len(stepped.events("step"))
     expected = [[images[index] for index in order[step * RANKS : (step + 1) * RANKS]] for step in range(steps)]
-    files = [stepped.folder / f"mmengine/samples-{rank}.jsonl" for rank in range(RANKS)]
-    of_rank = [[json.loads(line)[0] for line in file.read_text().splitlines()] for file in files]
-    assert [list(step) for step in zip(*of_rank, strict=True)] == expected
+    assert [[image for rank in step for image in rank["images"]] for step in recorded_steps(stepped)] == expected
+
+
+def test_read_parts_yields_the_tensors_that_the_ranks_train_on(stepped: FourRanks) -> None:
+    mmcv_ops.install()
+    from everswin_trainer.training.first_images import configure, read_parts
+
+    plan = Plan.load(stepped.plan_file)
+    config = configure(plan, load_recipe(stepped.recipe, plan), PreparedData.at(stepped.data / "ready"))
+    trained = [rank["digest"] for step in recorded_steps(stepped) for rank in step]
+    parts = [digest(part) for _, part in islice(read_parts(config, plan.seed), len(trained))]
+    assert parts == trained and len(set(parts)) >= 3 * RANKS
+
+
+def recorded_steps(job: FourRanks) -> list[tuple[dict[str, Any], ...]]:
+    """Returns what each rank recorded in each step."""
+    files = [job.folder / f"mmengine/samples-{rank}.jsonl" for rank in range(RANKS)]
+    return list(zip(*[[json.loads(line) for line in file.read_text().splitlines()] for file in files], strict=True))
 
 
 def test_reduced_gradients_equal_those_of_one_process_and_the_settings_of_ddp_change_no_bit(tmp_path: Path) -> None:

@@ -348,6 +348,7 @@ def test_inference_is_not_repeated_after_the_evaluation_dies(uninterrupted: Real
     analysis = json.loads((job.folder / "analysis.json").read_text())
     assert analysis["checkpointSha256"] == metrics["checkpointSha256"]
     assert len(analysis["gallery"]) == VAL_IMAGES
+    assert [one["step"] for one in analysis["trainingBatch"]["images"]] == [1, 1, 2, 2, 3, 3, 4, 4]
     assert (job.folder / "bootstrap.json").exists()
 
 

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
+import type { Analysis } from '../../../../configs/schema/index.ts';
 import {
   buildMatrix,
   formatConfusions,
   listConfusions,
   renderConfusion,
 } from '../../../../activities/report/analysis/confusion-section.ts';
-import { formatDistribution } from '../../../../activities/report/analysis/distribution-section.ts';
+import { formatDistribution, renderDistribution } from '../../../../activities/report/analysis/distribution-section.ts';
 import { formatSuggestion, listF1 } from '../../../../activities/report/analysis/thresholds-section.ts';
 import { sampleAnalysis, sampleClass } from '../../../fixtures/sample-analysis.ts';
 
@@ -63,4 +64,16 @@ test('formatDistribution names the extremes of the training split and classes wi
   expect(formatDistribution(names.slice(0, 4), distribution.train, distribution.val)).toBe(
     'In the training split, person (256 objects) is the most frequent class and unicorn (0 objects) the rarest. Classes without objects in the validation split: 1.',
   );
+});
+
+test('renderDistribution shows the first images of the training, and nothing for an analysis without them', () => {
+  const render = (trainingBatch: Analysis['trainingBatch']): string =>
+    String(renderDistribution(sampleAnalysis({ trainingBatch }))?.body);
+  const shown = render(sampleAnalysis().trainingBatch);
+  expect(shown).toContain('The first image of the training (step 1, seed 7)');
+  expect(shown).toContain(
+    '<b>000000000009.jpg</b> <span>640×480 → 1066×800, flipped, padded to 1088×800, 7 objects</span>',
+  );
+  expect(render(null)).toContain('could not be drawn');
+  expect(render(undefined)).not.toContain('Training batch');
 });

@@ -5,7 +5,7 @@ import { selectWithinBudget } from '../../../../activities/report/analysis/pictu
 import { markup } from '../../../../activities/report/components/markup.ts';
 import { renderHtml } from '../../../../activities/report/html.ts';
 import { Analysis } from '../../../../configs/schema/index.ts';
-import { sampleAnalysis, sampleClass, sampleImage } from '../../../fixtures/sample-analysis.ts';
+import { sampleAnalysis, sampleClass, sampleImage, sampleTrainingImage } from '../../../fixtures/sample-analysis.ts';
 import { sampleReport } from '../../../fixtures/sample-report.ts';
 
 const groups = ['best', 'worst', 'random'] as const;
@@ -20,24 +20,30 @@ test('the sample matches the analysis schema', () => {
 });
 
 test('selectWithinBudget keeps the first images of each group when not all fit', () => {
-  const figure = markup`${'A'.repeat(400_000)}`;
+  const figure = markup`${'A'.repeat(375_000)}`;
   const rendered = groups.flatMap((group) => [0, 1, 2, 3].map((number) => ({ image: { group }, figure, number })));
   expect(selectWithinBudget(rendered).map(({ image, number }) => `${image.group} ${number}`)).toEqual([
     ...['best 0', 'best 1', 'best 2'],
     ...['worst 0', 'worst 1', 'worst 2'],
     ...['random 0', 'random 1', 'random 2'],
   ]);
-  expect(String(renderGallery(sampleAnalysis({ gallery })).body)).toContain('31 images omitted');
+  expect(String(renderGallery(sampleAnalysis({ gallery })).body)).toContain('32 images omitted');
 });
 
 test('renderHtml stays below 5 MB for the largest analysis', () => {
   const box: [number, number, number, number] = [0, 0, 480, 360];
   const shown = Array.from({ length: 100 }, () => ({ class: 'W'.repeat(200), box, outlines: [], found: false }));
   const predicted = shown.map((one) => ({ ...one, score: 0.5, outcome: 'localization' as const }));
+  const drawn = { ...sampleTrainingImage, picture: { width: 640, height: 480, image: 'A'.repeat(40_000) } };
+  const trainingBatch = { seed: 7, images: Array.from({ length: 8 }, () => drawn) };
   const classes = Array.from({ length: 5000 }, (_, index) => sampleClass(`${index}`.padEnd(200, 'W'), 0.5));
   const page = renderHtml(
     sampleReport(),
-    sampleAnalysis({ classes, gallery: gallery.map((one) => ({ ...one, truth: shown, predictions: predicted })) }),
+    sampleAnalysis({
+      classes,
+      trainingBatch,
+      gallery: gallery.map((one) => ({ ...one, truth: shown, predictions: predicted })),
+    }),
   );
   expect(Buffer.byteLength(page)).toBeLessThan(5_000_000);
 });
