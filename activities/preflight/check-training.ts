@@ -18,7 +18,7 @@ const shortestAutoMinutes = 2;
 
 const ok = (name: string, message: string): Check => ({ name, verdict: 'ok', message, remedy: null });
 
-/** Checks steps, learning rate, speed switches, duration and writes. None of these checks stops a run. */
+/** Checks steps, learning rate, speed switches, duration and writes. Only a switch that does not fit stops a run. */
 export const checkTraining = (facts: TrainingCheckInput): Check[] => [
   checkSteps(facts),
   checkLearningRate(facts),
@@ -76,8 +76,17 @@ function checkLearningRate({ plan, known }: TrainingCheckInput): Check {
   };
 }
 
-function checkSpeed({ plan: { speed } }: TrainingCheckInput): Check {
+function checkSpeed({ plan: { speed, recipe } }: TrainingCheckInput): Check {
   const active = activeSwitches(speed);
+  const { noGroupBySize } = recipe.summary;
+  if (speed.groupBySize && noGroupBySize !== undefined) {
+    return {
+      name: 'speed switches',
+      verdict: 'error',
+      message: `groupBySize does not fit ${recipe.name}: ${noGroupBySize}`,
+      remedy: 'Remove "groupBySize" from "speed" in the input.',
+    };
+  }
   if (active.length === 0) return ok('speed switches', 'none; the recipe runs on unmodified MMDetection code');
   return {
     name: 'speed switches',

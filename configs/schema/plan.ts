@@ -50,6 +50,8 @@ export const RecipeSummary = z.object({
   baseBatch: z.int().nullish(),
   /** Moving average of the weights, which is validated, tested and exported; absent for the weights themselves. */
   weightAverage: z.object({ type: z.string(), momentum: z.number() }).optional(),
+  /** Why the switch groupBySize cannot choose the batches of the recipe; absent if it can. */
+  noGroupBySize: z.string().optional(),
 });
 export type RecipeSummary = z.infer<typeof RecipeSummary>;
 

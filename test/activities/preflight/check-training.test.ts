@@ -98,6 +98,15 @@ test('checkTraining warns about speed switches that are not verified on a GPU', 
   expect(found?.remedy).toContain('everswin gpu-check');
 });
 
+test('checkTraining refuses groupBySize for a recipe whose image sizes are unknown', () => {
+  const summary = { ...plan.recipe.summary, noGroupBySize: 'its data set is a MultiImageMixDataset' };
+  const recipe = { ...plan.recipe, summary };
+  expect(check('speed switches', { ...plan, recipe })).toMatchObject({ verdict: 'ok' });
+  const found = check('speed switches', { ...plan, recipe, speed: SpeedSwitches.parse({ groupBySize: true }) });
+  expect(found).toMatchObject({ verdict: 'error', remedy: 'Remove "groupBySize" from "speed" in the input.' });
+  expect(found?.message).toContain('groupBySize does not fit');
+});
+
 test('checkTraining and checkExpectation report missing facts', () => {
   expect(check('duration', plan, { title: 'mine', epochs: 12, references: [] })?.message).toContain('not measured');
   expect(checkExpectation({ references: [] }).message).toContain('no published result');

@@ -14,6 +14,19 @@ from everswin_trainer.job.plan import Plan
 from everswin_trainer.system.atomic_file import write_json
 
 TEXT_WIDTH = 120
+# Transforms whose effect on the size of an image is known before it is loaded (training/image_sizes.py).
+KNOWN_SIZE = frozenset(
+    (
+        "LoadAnnotations",
+        "LoadImageFromFile",
+        "PackDetInputs",
+        "RandomChoice",
+        "RandomChoiceResize",
+        "RandomCrop",
+        "RandomFlip",
+        "Resize",
+    )
+)
 search_model_index = mmengine_config._get_external_cfg_path
 
 
@@ -106,6 +119,7 @@ def summarize(config: Config) -> dict[str, Any]:
         "baseBatch": config.get("auto_scale_lr", {}).get("base_batch_size"),
         # Absent without an average, as in the plans of earlier versions.
         **weight_average(config),
+        **no_group_by_size(config),
     }
 
 
@@ -118,3 +132,24 @@ def weight_average(config: Config) -> dict[str, Any]:
         for hook in hooks
     ]
     return {"weightAverage": averages[0]} if averages else {}
+
+
+def no_group_by_size(config: Config) -> dict[str, Any]:
+    """Returns why groupBySize cannot choose the batches of the recipe; empty if it can."""
+    loader = config.train_dataloader
+    sampler = (loader.get("batch_sampler") or {}).get("type", "AspectRatioBatchSampler")
+    unknown = [name for name in transform_types(loader.dataset.get("pipeline", [])) if name not in KNOWN_SIZE]
+    if sampler != "AspectRatioBatchSampler":
+        return {"noGroupBySize": f"its batch sampler is {sampler}"}
+    if loader.dataset.type != "CocoDataset":
+        return {"noGroupBySize": f"its data set is a {loader.dataset.type}"}
+    if unknown:
+        return {"noGroupBySize": f"the sizes of images after {unknown[0]} are unknown before they are loaded"}
+    return {}
+
+
+def transform_types(part: Any) -> list[str]:
+    """Returns the types of the transforms of a pipeline, those within others too."""
+    if isinstance(part, dict):
+        return [part["type"], *transform_types(part.get("transforms", []))]
+    return [name for inner in part for name in transform_types(inner)]

@@ -37,6 +37,15 @@ def test_only_a_recipe_with_an_average_of_the_weights_has_one_in_its_summary() -
     assert "weightAverage" not in summarize(load_recipe(DEMO, None))
 
 
+def test_the_summary_says_which_recipes_group_by_size_does_not_fit() -> None:
+    def reason(name: str) -> str | None:
+        return summarize(load_recipe(RECIPES / f"cascade-mask-rcnn_swin-{name}.py", None)).get("noGroupBySize")
+
+    assert [reason(name) for name in ("demo", "s_blog", "b_paper")] == [None] * 3
+    assert reason("s_paper-lsj") == "the sizes of images after RandomResize are unknown before they are loaded"
+    assert reason("s_paper-lsj-copy-paste") == "its data set is a MultiImageMixDataset"
+
+
 def test_settings_that_json_cannot_represent_become_text() -> None:
     settings = {"depths": (2, 18), "by_index": {0: None}, "limit": float("inf"), "lr": 1e-4, "type": complex}
     assert to_json(settings) == {

@@ -19,9 +19,9 @@ from mmengine.registry import DefaultScope  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 
 from everswin_trainer.data.sample_file import samples_file, write_samples  # noqa: E402
-from everswin_trainer.model.recipe import load_recipe  # noqa: E402
+from everswin_trainer.model.recipe import KNOWN_SIZE, load_recipe  # noqa: E402
 from everswin_trainer.training.batches import ResumableBatchSampler  # noqa: E402
-from everswin_trainer.training.image_sizes import UnpredictableSizeError, predict, sizes_of  # noqa: E402
+from everswin_trainer.training.image_sizes import RULES, UnpredictableSizeError, predict, sizes_of  # noqa: E402
 from everswin_trainer.training.randomness import sample_entropy, seed_python  # noqa: E402
 from everswin_trainer.training.seeded_draws import SeededDraws  # noqa: E402
 from everswin_trainer.training.size_batches import SimilarSizeBatchSampler  # noqa: E402, F401  (registers it)
@@ -172,3 +172,7 @@ def test_a_random_transform_without_seeds_per_sample_is_refused(annotations: Pat
     dataset = load(annotations, [{"type": "RandomFlip", "prob": 0.5}], mapped=True)
     with pytest.raises(UnpredictableSizeError, match="without seeds per sample, got RandomFlip"):
         sizes_of(dataset, 0)
+
+
+def test_each_transform_that_a_recipe_may_use_has_a_rule() -> None:
+    assert {one.__name__ for one in RULES} == KNOWN_SIZE | {"SeedSample"}
