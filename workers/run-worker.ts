@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
 import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { trainerGraceSeconds } from '../activities/shared/trainer/trainer-argv.ts';
 import { checkProcess } from './check-process.ts';
 import { connectWorker } from './connect.ts';
 import { readVersion } from './env.ts';
+import { exitWhenStuck } from './exit-when-stuck.ts';
 import { hideErrorMessages } from './hide-error-messages.ts';
 import { createDataConverter } from './payload-codec.ts';
 import { requirePreparedNamespace } from './prepare-namespace.ts';
@@ -12,6 +14,9 @@ import type { TemporalServer } from './temporal-server.ts';
 import { formatVersion, readCurrentVersion, versioningOptions } from './worker-version.ts';
 
 type QueueOptions = Omit<WorkerOptions, 'connection' | 'namespace'>;
+
+/** As long as a draining worker may wait for the trainers that save. */
+const stopMs = (trainerGraceSeconds + 15) * 1000;
 
 /**
  * Runs a worker until SIGTERM or SIGINT.
@@ -51,7 +56,12 @@ export async function runWorker(
     const version = versioning.workerDeploymentOptions?.version;
     if (version !== undefined) console.log(formatVersion(version, await readCurrentVersion(client)));
     await onConnect(client).catch((error: unknown) => console.error(error));
-    await Promise.all(workers.map((worker) => worker.run()));
+    const endWatch = exitWhenStuck(workers, stopMs);
+    try {
+      await Promise.all(workers.map((worker) => worker.run()));
+    } finally {
+      endWatch();
+    }
   } finally {
     await connection.close();
   }

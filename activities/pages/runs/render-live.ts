@@ -44,9 +44,9 @@ const frame = (live: LiveRun) => ({
   sections: [renderLiveSection(live)],
 });
 
-const formatPlan = ({ plan }: LiveRun): string =>
+const formatPlan = ({ plan, failure }: LiveRun): string =>
   plan === null
-    ? 'Not planned yet, or planned on another machine'
+    ? `${failure === null ? 'No training has' : 'Failed before a training had'} started on this machine`
     : [
         plan.recipe.name,
         plan.dataset.id,

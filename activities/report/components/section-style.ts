@@ -44,7 +44,7 @@ s { text-decoration-color: var(--stop); }
 .recipe { min-width: 9.5rem; overflow-wrap: anywhere; }
 .events .who { min-width: 8.5rem; }
 .findings { margin-bottom: 1rem; }
-.failure { padding: 0.75rem 1rem; border-left: 3px solid var(--stop); background: var(--faint); } .failure b { color: var(--stop); } .failure pre { margin: 0; padding: 0; background: none; white-space: pre-wrap; overflow-wrap: anywhere; }
+.facts.failure { grid-template-columns: max-content minmax(0, 1fr); padding: 0.75rem 1rem; border-left: 3px solid var(--stop); background: var(--faint); } .failure b { color: var(--stop); } .failure pre { margin: 0; padding: 0; background: none; white-space: pre-wrap; overflow-wrap: anywhere; }
 .facts + .note, .figures + .facts, .events + .note { margin-top: 1rem; }
 .places ul { margin: 0 0 1.25rem; }
 .places [aria-current] { color: var(--ink); text-decoration: none; }
