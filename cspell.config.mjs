@@ -11,6 +11,7 @@ export default {
     'test/spelling',
     'test/histories',
     'test/bench/results',
+    'docs/pictures',
     'test/fixtures/failures/*.log',
     'configs/catalog.json',
     '*.lock',

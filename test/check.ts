@@ -14,7 +14,11 @@ const checks: [name: string, command: string, argv: string[]][] = [
   ['format', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ['trainer versions', `${trainerEnv}/python`, ['trainer/versions.py']],
   ['Python lint', ruff, ['check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet', 'test']],
-  ['Python format', ruff, ['format', '--check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet', 'test']],
+  [
+    'Python format',
+    ruff,
+    ['format', '--check', '--config', 'trainer/pyproject.toml', 'trainer', 'configs/mmdet', 'test'],
+  ],
 ];
 
 const failed: string[] = [];

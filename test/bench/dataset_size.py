@@ -6,6 +6,7 @@ Objects are those of evaluation.py: 7.35 per image, polygons of 8 to 50 corners,
 pixels, but about 8 kB: 500,000 of them would not fit the disk otherwise. A 24th as many images are for validation. Each
 size is made, measured and deleted in turn.
 """
+# cspell:ignore figsize fonttype frameon hashsalt loglog minorticks xlabel xticks ylabel
 
 import argparse
 import json

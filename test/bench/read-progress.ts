@@ -8,7 +8,7 @@ const last = (await readFile(path, 'utf8')).trimEnd().split('\n').at(-1) ?? '';
 const seconds = await timeRead();
 await appendFile(path, `${last}\n`);
 const againSeconds = await timeRead();
-console.log(JSON.stringify({ seconds, againSeconds, mebibytes: process.resourceUsage().maxRSS / 1024 }));
+console.log(JSON.stringify({ seconds, againSeconds }));
 
 async function timeRead(): Promise<number> {
   const begin = performance.now();
