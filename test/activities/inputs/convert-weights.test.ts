@@ -11,7 +11,7 @@ test('withConvertedWeights names a refused file as the person did, not by its ha
   try {
     await expect(withConvertedWeights({ ...context, ...weights }, () => Promise.resolve())).rejects.toMatchObject({
       code: 'WeightsRefused',
-      message: expect.stringMatching(/^best\.pth is not a checkpoint of PyTorch: it is a JPEG image\nNext: /),
+      message: expect.stringMatching(/^best\.pth is not a checkpoint of PyTorch: it is a JPEG image\nNext: /) as string,
     });
   } finally {
     await remove();
