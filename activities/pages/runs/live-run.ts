@@ -44,7 +44,7 @@ export interface LiveRun extends RunState, Pick<Report, 'runId' | 'curves' | 'ti
   readonly speed: readonly CurvePoint[];
   /** Peak memory of the first rank's GPU, in MiB; null on a CPU and before the first step. */
   readonly memoryMb: number | null;
-  /** GPUs of the current training, as read at most a few minutes ago; null if there is none. */
+  /** Newest reading of the GPUs while a training ran; null without one. */
   readonly gpus: GpuHealth | null;
   /** End of the log that the run wrote last; null if there is none. */
   readonly log: LogEnd | null;

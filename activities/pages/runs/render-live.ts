@@ -78,7 +78,7 @@ ${timeline.length === 0 ? '' : markup`<h3>Timeline</h3>\n${renderTimeline(timeli
 }
 
 const renderCharts = (live: LiveRun): Markup => markup`${renderFigures(listFigures(live))}
-${live.gpus !== null && live.stage === 'training' ? renderGpus(live.gpus) : ''}
+${live.gpus !== null && live.gpus.gpus.length > 0 && live.stage === 'training' ? renderGpus(live.gpus) : ''}
 ${renderCurveFigures(live)}
 ${live.speed.some(({ y }) => y !== null) ? renderFigure(chartSpeed(live)) : ''}`;
 
