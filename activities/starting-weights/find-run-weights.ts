@@ -40,9 +40,8 @@ export async function findRunWeights(
 /** Returns origin and classes of the tested checkpoint. */
 export function describe({ report, analysis }: { report: Report; analysis: Analysis | undefined }) {
   const { bbox, segm, checkpoint } = report.metrics;
-  const [box, mask] = [bbox.AP, segm.AP].map((score) => formatAp(score));
   return {
-    origin: `best checkpoint ${checkpoint} of run ${report.runId}, which its final test measured: box AP ${box ?? '–'}, mask AP ${mask ?? '–'}`,
+    origin: `best checkpoint ${checkpoint} of run ${report.runId}, which its final test measured: box AP ${formatAp(bbox.AP)}, mask AP ${formatAp(segm.AP)}`,
     classes: analysis?.classes.map((one) => one.name) ?? null,
   };
 }

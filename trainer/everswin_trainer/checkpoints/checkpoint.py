@@ -46,10 +46,11 @@ class Checkpoint:
         """Reads the file and returns whether its size and SHA-256 match the manifest."""
         return self.has_expected_size() and hash_file(self.path) == self.sha256
 
-    def require_intact(self) -> None:
-        """Raises ValueError if the file is not the one that its manifest describes."""
+    def require_intact(self) -> "Checkpoint":
+        """Returns this checkpoint. Raises ValueError if the file is not the one that its manifest describes."""
         if not self.is_intact():
             raise ValueError(f"{self.path} is damaged: its bytes are not those of its manifest")
+        return self
 
     def has_expected_size(self) -> bool:
         try:
@@ -122,9 +123,7 @@ def load_manifest(path: Path) -> Checkpoint | None:
 
 def load_checkpoint(path: Path, plan_hash: str) -> Checkpoint:
     """Returns the intact checkpoint at `path`. Raises ValueError with the defect."""
-    checkpoint = find_checkpoint(path, plan_hash)
-    checkpoint.require_intact()
-    return checkpoint
+    return find_checkpoint(path, plan_hash).require_intact()
 
 
 def find_checkpoint(path: Path, plan_hash: str) -> Checkpoint:

@@ -60,11 +60,10 @@ def train(context: Context, start: Start, until: int | None) -> tuple[int, int]:
     """
     # Hashing a gigabyte takes as long as building the runner, and lets it run.
     with ThreadPoolExecutor(1) as background:
-        verified = background.submit(start.resume.require_intact) if start.resume else None
+        intact = background.submit(start.resume.require_intact) if start.resume else None
         runner = assemble(context, start)
-    if start.resume and verified:
-        verified.result()
-        runner.resume_state = read(start.resume.path)
+    if intact:
+        runner.resume_state = read(intact.result().path)
     runner.register_hook(CheckpointHook(context, runner.learning_rate_factor, saver(context, runner.cfg), until))
     runner.train()
     dist.destroy_process_group()
