@@ -26,6 +26,7 @@ from evaluation import CLASSES, OBJECTS, SIZES, annotate, draw_outline, make_fil
 from image_sizes import INNER, Sized, sampler
 from long_progress import Writer
 from mmdet.utils import register_all_modules
+from own_data import describe_archives
 from record import ROOT, figure, keep, make_parser, print_figures, rounded, surroundings
 
 from everswin_trainer.training.batches import ResumableBatchSampler
@@ -143,19 +144,10 @@ def make_dataset(folder: Path, images: int, seed: int) -> dict[str, Any]:
             for number in numbers:
                 archive.writestr(f"{split}/{number:012d}.jpg", unique(pictures[number % DISTINCT_IMAGES], number))
             write_annotations(folder / f"{split}.json", draw, numbers, objects)
-    files = ("images.zip", "train.json", "val.json")
     return {
         "v": 1,
         "contentKey": "c" * 64,
-        "archives": {
-            name: {
-                "path": str(folder / name),
-                "sha256": "d" * 64,
-                "bytes": (folder / name).stat().st_size,
-                "files": None,
-            }
-            for name in files
-        },
+        "archives": describe_archives(folder, ("images.zip", "train.json", "val.json")),
         "splits": {
             split: {"images": f"images.zip/{split}", "annotations": f"{split}.json", "counts": None} for split in splits
         },

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,15 +101,7 @@ def coco_spec(archives: Path, classes: int, extract: bool = False) -> dict[str, 
     return {
         "v": 1,
         "contentKey": "c" * 64,
-        "archives": {
-            name: {
-                "path": str(archives / name),
-                "sha256": "d" * 64,
-                "bytes": (archives / name).stat().st_size,
-                "files": None,
-            }
-            for name in names
-        },
+        "archives": describe_archives(archives, names),
         "splits": {
             name: {
                 "images": f"{name}2017.zip/{name}2017",
@@ -119,6 +112,19 @@ def coco_spec(archives: Path, classes: int, extract: bool = False) -> dict[str, 
         },
         "classes": classes,
         "extract": extract,
+    }
+
+
+def describe_archives(folder: Path, names: Iterable[str]) -> dict[str, Any]:
+    """Returns `archives` of a spec for files of a folder, with invented hashes."""
+    return {
+        name: {
+            "path": str(folder / name),
+            "sha256": "d" * 64,
+            "bytes": (folder / name).stat().st_size,
+            "files": None,
+        }
+        for name in names
     }
 
 
